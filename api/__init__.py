@@ -1,0 +1,1 @@
+"""The edge for providers' systems: JSON over HTTP, keys and scopes."""

@@ -1,0 +1,1 @@
+"""Settings, the dialogue tree and the phrases: data that operators change."""

@@ -1,0 +1,1 @@
+"""Builds everything: the reactor, settings to objects, the command line."""

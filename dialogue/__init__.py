@@ -1,0 +1,1 @@
+"""What to say next: one tree, every channel."""

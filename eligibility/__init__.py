@@ -1,0 +1,1 @@
+"""Is this person's treatment cover in force: cache, then registry."""

@@ -1,0 +1,46 @@
+"""What an inquiry gives back to whoever asked, whatever the channel."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from eligibility.verdict import Verdict
+from telecom.channel import Channel
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: a keyed hash of a mobile number or of an API key's id, never the number itself.
+
+    `known` is False where the network withheld the number: no repeat is recognised then.
+    """
+
+    token: str
+    known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A verdict with the code to quote. Only INVALID_ID comes without a code."""
+
+    verdict: Verdict
+    tracking_code: str | None
+    repeat: bool = False
+    wrong: str | None = None
+    """For INVALID_ID, what is wrong with it: `length`, `short`, `check_digit` or `characters`."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverBudget:
+    """The asker has asked too much for now; `retry_after` is in seconds."""
+
+    retry_after: float
+
+
+class Inquirer(Protocol):
+    """The one entrance to eligibility: eligibility/inquiry.py has the real one."""
+
+    async def inquire(
+        self, national_id: str, asker: Asker, channel: Channel, *, retry_key: str | None = None
+    ) -> Answer | OverBudget:
+        """Answer for an ID as it was typed. Never raises for a fault of ours: CANNOT_CHECK."""
+        ...

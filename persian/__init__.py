@@ -1,0 +1,1 @@
+"""Persian: digits, letters, Jalali dates, numbers as words."""

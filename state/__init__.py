@@ -1,0 +1,1 @@
+"""The home of Redis: the embedded servers, the connection, scripts."""

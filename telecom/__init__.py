@@ -1,0 +1,1 @@
+"""What phones and networks share: MSISDNs, service codes, alphabets, channels."""
