@@ -55,7 +55,7 @@ mkdir "$away/work" "$away/home"
 cd "$away/work"
 # A clean environment: no variable of the caller's shell makes it work by chance.
 in_wheel() {
-    env -i PATH="$away/venv/bin:/usr/local/bin:/usr/bin:/bin" HOME="$away/home" \
+    env -i PATH="$away/venv/bin:$PATH" HOME="$away/home" \
         PYTHONSAFEPATH=1 DARGAH_DATA="$away/data" "$@"
 }
 must() {

@@ -172,7 +172,7 @@ def test_all_that_is_imported_is_declared() -> None:
                 continue
             names = {
                 name.lower().replace("_", "-").replace(".", "-")
-                for name in distributions.get(top, [])
+                for name in distributions.get(top, [top])
             }
             if not names & declared:
                 undeclared.add(f"{path}: {top}")
