@@ -83,4 +83,9 @@ must dargah lookup --json - <id
 grep -qE '"outcome": ?"(COVERED|NOT_COVERED|PENDING_PAYMENT)"' "$away/out" ||
     { cat "$away/out" >&2; fail "a person of the population was not found"; }
 
+# The private Redis works inside the data folder, and ends with the command that started it.
+cd /
+left=$(find /proc/[0-9]*/cwd -maxdepth 0 -lname "$away/*" 2>/dev/null || true)
+[ -z "$left" ] || fail "a process was left running: $left"
+
 echo "wheel: $(basename "$wheel") installs and answers away from the checkout"

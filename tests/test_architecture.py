@@ -182,7 +182,7 @@ def test_all_that_is_imported_is_declared() -> None:
 def test_every_package_is_typed_and_goes_into_the_wheel() -> None:
     """Each package is named in pyproject.toml, and type checkers may read it."""
     listed = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
-    assert sorted(listed) == WRITTEN
+    assert set(WRITTEN) <= set(listed) <= OURS
     for package in WRITTEN:
         assert (ROOT / package / "__init__.py").is_file(), package
         assert (ROOT / package / "py.typed").is_file(), package
