@@ -85,7 +85,7 @@ grep -qE '"outcome": ?"(COVERED|NOT_COVERED|PENDING_PAYMENT)"' "$away/out" ||
 
 # The private Redis works inside the data folder, and ends with the command that started it.
 cd /
-left=$(find /proc/[0-9]*/cwd -maxdepth 0 -lname "$away/*" 2>/dev/null || true)
+left=$(find /proc/[0-9]*/cwd -maxdepth 0 -lname "$away*" 2>/dev/null || true)
 [ -z "$left" ] || fail "a process was left running: $left"
 
 echo "wheel: $(basename "$wheel") installs and answers away from the checkout"
