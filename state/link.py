@@ -1,0 +1,157 @@
+"""
+One Redis, as the rest of Dargah uses it: a connection that mends itself.
+
+    connecting ──PING answered──▶ up ──timeout, end, READONLY──▶ connecting, after a pause
+
+While there is no connection a command fails at once: the caller has somebody waiting, and an
+honest "cannot check now" is better than a queue that nobody will wait for.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+
+from state.address import Address
+from state.commands import Arg, Reply, Script
+from state.errors import ReplyError, Unavailable
+from state.opening import open_wire
+from state.wire import Wire, failed
+
+FIRST_PAUSE = 0.05
+LONGEST_PAUSE = 2.0
+SETTLED = 2.0
+"""A connection that held this long, in seconds, was a good one: the next pause is short again."""
+
+
+class Redis:
+    """Commands over one connection (state.commands.Commands). Made by open_redis().
+
+    `timeout` is in seconds a command; `in_flight` how many may be outstanding; `jitter` gives a
+    number from 0 to 1, so that many clients do not come back in step.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        *,
+        name: str,
+        timeout: float,
+        in_flight: int,
+        jitter: Callable[[], float],
+    ) -> None:
+        self.address = address
+        self._name = name
+        self._timeout = timeout
+        self._in_flight = in_flight
+        self._jitter = jitter
+        self._loop = asyncio.get_running_loop()
+        self._wire: Wire | None = None
+        self._why = f"no connection to Redis at {address} yet"
+        self._up = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._task = self._loop.create_task(self._stay_connected(), name=f"redis {name}")
+
+    def __repr__(self) -> str:
+        return f"Redis({self.address}, {'up' if self.connected else 'down'})"
+
+    @property
+    def connected(self) -> bool:
+        """Would a command be sent now?"""
+        return self._wire is not None
+
+    @property
+    def reason(self) -> str:
+        """Why the last connection ended, or could not be had: for logs and /readyz."""
+        return self._why
+
+    def send(self, *args: Arg) -> asyncio.Future[Reply]:
+        """As Commands.send."""
+        if self._wire is None:
+            return failed(self._loop, Unavailable(self._why))
+        return self._wire.send(args)
+
+    async def script(self, script: Script, keys: Sequence[bytes | str], *args: Arg) -> Reply:
+        """As Commands.script."""
+        try:
+            try:
+                return await self.send("EVALSHA", script.sha, len(keys), *keys, *args)
+            except ReplyError as error:
+                if not str(error).startswith("NOSCRIPT"):
+                    raise
+            return await self.send("EVAL", script.source, len(keys), *keys, *args)
+        except ReplyError as error:
+            raise ReplyError(f"{error} of the script {script.name}") from None
+
+    async def wait_connected(self) -> None:
+        """Until there is a connection. The caller bounds the wait."""
+        await self._up.wait()
+
+    def wire_lost(self, wire: Wire, reason: str) -> None:
+        """From the Wire: commands fail at once from here on, until there is another."""
+        if wire is self._wire:
+            self._wire = None
+            self._why = f"Redis at {self.address}: {reason}"
+            self._up.clear()
+        self._ended.set()
+
+    async def _stay_connected(self) -> None:
+        pause = FIRST_PAUSE
+        while True:
+            since = self._loop.time()
+            self._ended.clear()
+            try:
+                opened = await open_wire(
+                    self.address,
+                    self,
+                    name=self._name,
+                    timeout=self._timeout,
+                    in_flight=self._in_flight,
+                )
+            except Unavailable as error:
+                self._why = str(error)
+            else:
+                if not self._ended.is_set():
+                    self._wire = opened.wire
+                    self._up.set()
+                try:
+                    await self._ended.wait()
+                finally:
+                    opened.wire.drop("closed")
+                    opened.forget()
+                if self._loop.time() - since >= SETTLED:
+                    pause = FIRST_PAUSE
+            await asyncio.sleep(pause * (0.5 + self._jitter() / 2))
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+    async def close(self) -> None:
+        """End the connection; what is outstanding fails with Unavailable. Harmless twice."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+        self._why = f"the connection to Redis at {self.address} is closed"
+
+
+async def open_redis(
+    address: Address,
+    *,
+    name: str,
+    timeout: float = 0.2,  # noqa: ASYNC109  of each command; `deadline` bounds this call
+    in_flight: int = 20_000,
+    deadline: float = 5.0,
+    jitter: Callable[[], float] = random.random,
+) -> Redis:
+    """Connect to one Redis, waiting at most `deadline` seconds for it to answer.
+
+    `name` is what CLIENT LIST shows, without spaces. Raises Unavailable with one sentence.
+    """
+    redis = Redis(address, name=name, timeout=timeout, in_flight=in_flight, jitter=jitter)
+    try:
+        async with asyncio.timeout(deadline):
+            await redis.wait_connected()
+    except TimeoutError:
+        reason = redis.reason
+        await redis.close()
+        raise Unavailable(f"{reason}, after {deadline:g} s") from None
+    except BaseException:
+        await redis.close()
+        raise
+    return redis

@@ -1,0 +1,106 @@
+"""
+The door to redis-py: it connects, starts TLS, logs in, names and selects, and we take over.
+
+Nothing else of redis-py is used on the way of a command: state/wire.py writes RESP2 itself.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from redis.asyncio.connection import Connection, UnixDomainSocketConnection, parse_url
+from redis.exceptions import BusyLoadingError, RedisError
+
+from state.address import Address, connectable
+from state.errors import Unavailable
+from state.wire import Owner, Wire
+
+
+class Opened:
+    """An open connection and its Wire.
+
+    redis-py's object is kept as long as the Wire is: collecting it closes the connection.
+    """
+
+    def __init__(self, connection: "Connection | UnixDomainSocketConnection", wire: Wire) -> None:
+        self._connection = connection
+        self.wire = wire
+
+    def forget(self) -> None:
+        """After the Wire has been dropped."""
+        _close(self._connection)
+
+
+async def open_wire(
+    address: Address,
+    owner: Owner,
+    *,
+    name: str,
+    timeout: float,  # noqa: ASYNC109  a setting that is handed on, not a limit to this call
+    in_flight: int,
+) -> Opened:
+    """Connect, log in and see one PING answered, each within `timeout` seconds or one second.
+
+    Raises Unavailable with one sentence that names the address and no secret.
+    """
+    # A country's TLS handshake takes longer than a lookup may.
+    patience = max(timeout, 1.0)
+    settings: dict[str, Any] = {
+        "protocol": 2,
+        "client_name": name,
+        "driver_info": None,
+        "socket_timeout": patience,
+        "socket_connect_timeout": patience,
+    }
+    connection: Connection | UnixDomainSocketConnection | None = None
+    try:
+        with _target(address) as (kind, place):
+            connection = kind(**{**place, **settings})
+            await connection.send_command("PING")  # connects and logs in first
+        await connection.read_response()
+        writer = connection._writer
+        if writer is None:
+            raise ConnectionError("closed while it was opened")
+    except BusyLoadingError as error:
+        _close(connection)
+        raise Unavailable(f"Redis at {address} is still loading its data") from error
+    except (OSError, RedisError, TimeoutError, TypeError, ValueError) as error:
+        _close(connection)
+        # The texts of redis-py may quote what was sent; its classes say enough.
+        raise Unavailable(f"no connection to Redis at {address} ({_why(error)})") from None
+    except asyncio.CancelledError:
+        _close(connection)
+        raise
+    transport = cast(asyncio.Transport, writer.transport)
+    loop = asyncio.get_running_loop()
+    wire = Wire(transport, loop, owner, timeout=timeout, in_flight=in_flight)
+    transport.set_protocol(wire)
+    return Opened(connection, wire)
+
+
+@contextmanager
+def _target(
+    address: Address,
+) -> Iterator[tuple[type[Connection | UnixDomainSocketConnection], dict[str, Any]]]:
+    if address.path is None:
+        place: dict[str, Any] = dict(parse_url(address.url))
+        yield place.pop("connection_class", Connection), place
+        return
+    with connectable(address.path) as short:
+        yield UnixDomainSocketConnection, {"path": short}
+
+
+def _why(error: BaseException) -> str:
+    cause = error.__context__ if isinstance(error.__context__, OSError) else error
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    return type(error).__name__
+
+
+def _close(connection: "Connection | UnixDomainSocketConnection | None") -> None:
+    """At once, without waiting for a peer that may say nothing."""
+    writer = connection._writer if connection is not None else None
+    if connection is not None and writer is not None:
+        connection._writer = connection._reader = None
+        writer.transport.abort()

@@ -1,0 +1,196 @@
+"""
+One open connection to one Redis, after redis-py has opened it and logged in.
+
+    send(...)  ──▶ this turn's list ──▶ one write, once the turn ends
+    future     ◀── replies, in the order of the commands, as RESP2 has them
+
+A lookup is a few hundred nanoseconds of packing and one future; what costs is the write and the
+read, so those are shared by all that was sent in one turn of the loop (DESIGN decision 6).
+"""
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol, cast
+
+import hiredis
+
+from state.commands import Arg, Reply
+from state.errors import ReplyError, Unavailable
+
+NOT_ENOUGH = object()
+
+# Its stub takes tuples of one item. It refuses bool, which str() would write as a word.
+_pack = cast("Callable[[tuple[Arg, ...]], bytes]", hiredis.pack_command)
+
+# The server is there, and cannot answer yet or any more. A client has nothing to put right.
+TRY_LATER = frozenset({"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
+
+# A loop that was held up runs its timers before it reads what has arrived in the meantime
+# (uvloop does). So an overdue answer gets one more turn before the connection is given up.
+SECOND_LOOK = 0.005
+
+_CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}(?= |$)")
+
+
+class _Refusal(Exception):
+    """An error reply as it came. Its text may quote arguments, so it stays in this file."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        match = _CODE.match(text)
+        self.code = match[0] if match else "ERR"
+
+
+class Owner(Protocol):
+    """Who is told when a connection has become useless."""
+
+    def wire_lost(self, wire: "Wire", reason: str) -> None:
+        """Called once; everything outstanding has failed already."""
+        ...
+
+
+def failed(
+    loop: asyncio.AbstractEventLoop, error: Unavailable | ReplyError
+) -> asyncio.Future[Reply]:
+    """A future that has failed, and makes no noise if nobody looks at it."""
+    future: asyncio.Future[Reply] = loop.create_future()
+    fail(future, error)
+    return future
+
+
+def fail(future: asyncio.Future[Reply], error: Unavailable | ReplyError) -> None:
+    """Fail a future that may have been cancelled, or that nobody awaits."""
+    if not future.done():
+        future.set_exception(error)
+        future.exception()  # marks it as seen: asyncio logs the others when they are collected
+
+
+class Wire(asyncio.Protocol):
+    """Commands out and replies in, in order.
+
+    `timeout` is in seconds, from the write to the reply; `in_flight` is how many commands may wait
+    for their replies. When a command is overdue all that wait fail with Unavailable, and the
+    connection is dropped: the replies of a connection cannot be told apart but by their order.
+    """
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        owner: Owner,
+        *,
+        timeout: float,
+        in_flight: int,
+    ) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._owner = owner
+        self._timeout = timeout
+        self._in_flight = in_flight
+        self._reader = hiredis.Reader(
+            protocolError=_Refusal, replyError=_Refusal, notEnoughData=NOT_ENOUGH
+        )
+        self._out: list[bytes] = []
+        self._waiting: deque[tuple[asyncio.Future[Reply], Arg]] = deque()
+        self._sent = 0
+        self._answered = 0
+        self._writes: deque[tuple[int, float]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._looked_twice = False
+        self._lost = False
+
+    def send(self, args: tuple[Arg, ...]) -> asyncio.Future[Reply]:
+        """Join this turn's write. Raises TypeError for an argument Redis cannot take."""
+        if len(self._waiting) >= self._in_flight:
+            return failed(self._loop, Unavailable("busy"))
+        packed = _pack(args)
+        if not self._out:
+            self._loop.call_soon(self._write)
+        self._out.append(packed)
+        future: asyncio.Future[Reply] = self._loop.create_future()
+        self._waiting.append((future, args[0]))
+        return future
+
+    def _write(self) -> None:
+        if self._lost:
+            return
+        out = self._out
+        self._sent += len(out)
+        self._writes.append((self._sent, self._loop.time() + self._timeout))
+        self._transport.write(b"".join(out))
+        out.clear()
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout, self._check)
+
+    def _check(self) -> None:
+        """Is the oldest command overdue? One timer stands for all of them."""
+        self._timer = None
+        writes = self._writes
+        while writes and writes[0][0] <= self._answered:
+            writes.popleft()
+        if not writes:
+            self._looked_twice = False
+            return
+        left = writes[0][1] - self._loop.time()
+        if left > 0:
+            self._looked_twice = False
+        elif not self._looked_twice:
+            self._looked_twice = True
+            left = SECOND_LOOK
+        else:
+            self.drop(f"no answer within {self._timeout:g} s")
+            return
+        self._timer = self._loop.call_later(left, self._check)
+
+    def data_received(self, data: bytes) -> None:
+        """Give each reply to the command it answers."""
+        reader = self._reader
+        popleft = self._waiting.popleft
+        try:
+            reader.feed(data)
+            gets = reader.gets
+            while (reply := gets()) is not NOT_ENOUGH:
+                future, command = popleft()
+                self._answered += 1
+                if reply.__class__ is _Refusal:
+                    self._refuse(future, command, reply)
+                elif not future.done():
+                    future.set_result(reply)
+        except (_Refusal, IndexError):
+            self.drop("a reply that is not Redis's protocol")
+
+    def _refuse(self, future: asyncio.Future[Reply], command: Arg, refusal: _Refusal) -> None:
+        code = refusal.code
+        if code not in TRY_LATER:
+            fail(future, ReplyError(f"{code} in answer to {_name(command)}"))
+            return
+        fail(future, Unavailable(f"Redis answers {code}"))
+        if code == "READONLY":
+            # A replica now, since a failover: the name may lead to the new master.
+            self.drop("the server has become a replica")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The server, or the network, has ended it."""
+        self.drop("connection lost")
+
+    def drop(self, reason: str) -> None:
+        """End the connection; everything outstanding fails with Unavailable. Harmless twice."""
+        if self._lost:
+            return
+        self._lost = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._transport.abort()
+        waiting, self._waiting = self._waiting, deque()
+        for future, _ in waiting:
+            fail(future, Unavailable(reason))
+        self._owner.wire_lost(self, reason)
+
+
+def _name(command: Arg) -> str:
+    """A command's name: our own word, never something that a person typed."""
+    text = command.decode("ascii", "replace") if isinstance(command, bytes) else str(command)
+    return text[:24]
