@@ -1,0 +1,152 @@
+"""
+What to say next.
+
+`advance` takes a state and an input and gives the next state and the step to take. It waits for
+nothing and raises nothing, so every channel shares it. Whatever does not fit ends in one of the
+tree's exits, each of which says truly why.
+"""
+
+import math
+from dataclasses import replace
+
+from dialogue.state import State
+from dialogue.steps import Choice, Input, Looked, LookUp, OutOfTime, Show, Start, Step, Typed, Value
+from dialogue.tree import Branch, Lookup, Menu, Message, Question, Tree
+from eligibility.answer import Answer, OverBudget
+from eligibility.verdict import Outcome
+from persian.jalali import tehran_date
+from persian.letters import normalise
+
+LONGEST_CHOICE = 32
+"""An answer to a menu beyond this is no choice, and is not looked at closely."""
+
+
+def advance(tree: Tree, state: State, given: Input) -> tuple[State, Step]:
+    """The next state and step. Pure and total."""
+    if isinstance(given, Start):
+        return _start(tree, given)
+    if state.ended or state.tree != tree.digest or state.language not in tree.languages:
+        return leave(tree, state, tree.exits.expired)
+    match given:
+        case Typed(text):
+            return _typed(tree, state, text)
+        case Looked(result):
+            return _looked(tree, state, result)
+        case OutOfTime():
+            return leave(tree, state, tree.exits.busy)
+
+
+def leave(tree: Tree, state: State, exit_: str) -> tuple[State, Show]:
+    """End at one of the tree's exits, in the language spoken so far."""
+    language = state.language if state.language in tree.languages else tree.languages[0]
+    ended = replace(state, tree=tree.digest, language=language, screen=exit_, ended=True)
+    message = tree.screens[exit_]
+    assert isinstance(message, Message)  # the tree file is read so
+    return ended, Show(exit_, language, message.say, message.also, last=True)
+
+
+def _start(tree: Tree, start: Start) -> tuple[State, Step]:
+    language = start.language if start.language in tree.languages else None
+    state = State(tree.digest, language or tree.languages[0], screen="")
+    entry = tree.entries.get(start.entry)
+    if entry is None:
+        return leave(tree, state, tree.exits.unknown_code)
+    return _go(tree, state, entry)
+
+
+def _typed(tree: Tree, state: State, text: str) -> tuple[State, Step]:
+    if state.turns >= tree.turns:
+        return leave(tree, state, tree.exits.turns)
+    state = replace(state, turns=state.turns + 1)
+    match tree.screens.get(state.screen):
+        case Menu() as menu:
+            key = normalise(text) if len(text) <= LONGEST_CHOICE else ""
+            key = key.replace(" ", "").strip("*#.-)(")
+            for option in menu.offered(state.language):
+                if option.key == key:
+                    spoken = replace(state, language=option.language or state.language)
+                    return _go(tree, spoken, option.go)
+            return _again(tree, state, menu, menu.wrong)
+        case Question(go=go):
+            if isinstance(tree.screens.get(go), Lookup):
+                return replace(state, screen=go), LookUp(text)
+        case Message(go=str(go)):
+            return _go(tree, state, go)
+    # A look-up that never came back, or a state that this tree cannot have made.
+    return leave(tree, state, tree.exits.busy)
+
+
+def _looked(tree: Tree, state: State, result: Answer | OverBudget) -> tuple[State, Step]:
+    screen = tree.screens.get(state.screen)
+    if not isinstance(screen, Lookup):
+        return _show(tree, state, wrong=False)
+    if isinstance(result, OverBudget):
+        return _go(tree, state, screen.on[Branch.OVER_BUDGET], {"minutes": _minutes(result)})
+    target = screen.on[Branch(result.verdict.outcome)]
+    question = tree.screens.get(target)
+    if result.verdict.outcome is Outcome.INVALID_ID and isinstance(question, Question):
+        phrase = question.wrong.get(result.wrong or "", question.wrong["characters"])
+        return _again(tree, replace(state, screen=target), question, phrase)
+    return _go(tree, state, target, _values(result))
+
+
+def _minutes(over: OverBudget) -> int:
+    """Whole minutes, one at least, rounded up so that nobody comes back too soon."""
+    if not math.isfinite(over.retry_after):
+        return 1
+    return max(1, math.ceil(over.retry_after / 60))
+
+
+def _values(answer: Answer) -> dict[str, Value]:
+    """What is known of an answer, by the names that phrases use."""
+    verdict = answer.verdict
+    values: dict[str, Value] = {}
+    if verdict.valid_until is not None:
+        values["valid_until"] = verdict.valid_until
+    if verdict.not_covered_since is not None:
+        values["since"] = verdict.not_covered_since
+    # Said only where the answer is old enough to matter.
+    if verdict.stale and verdict.as_of is not None:
+        values["as_of"] = tehran_date(verdict.as_of)
+    if answer.tracking_code is not None:
+        values["code"] = answer.tracking_code
+    return values
+
+
+def _go(
+    tree: Tree, state: State, name: str, values: dict[str, Value] | None = None
+) -> tuple[State, Step]:
+    """Arrive at a screen, by a right answer."""
+    return _show(tree, replace(state, screen=name, tries=0), values=values)
+
+
+def _again(tree: Tree, state: State, screen: Menu | Question, phrase: str) -> tuple[State, Step]:
+    """Ask again after a wrong answer, or send the person to somebody who can help."""
+    state = replace(state, tries=state.tries + 1)
+    if state.tries >= tree.tries:
+        return leave(tree, state, tree.exits.tries)
+    state, step = _show(tree, state, wrong=True)
+    if not isinstance(step, Show) or not step.wrong:
+        return state, step
+    if isinstance(screen, Question):  # its phrase for what is wrong asks again by itself
+        return state, replace(step, say=(phrase,))
+    return state, replace(step, hint=phrase)
+
+
+def _show(
+    tree: Tree, state: State, *, values: dict[str, Value] | None = None, wrong: bool = False
+) -> tuple[State, Step]:
+    language = state.language
+    match tree.screens.get(state.screen):
+        case Menu() as menu:
+            choices = tuple(Choice(option.key, option.label) for option in menu.offered(language))
+            return state, Show(menu.name, language, (menu.title,), choices=choices, wrong=wrong)
+        case Question() as question:
+            return state, Show(question.name, language, (question.prompt,), wrong=wrong)
+        case Message() as message:
+            last = message.go is None
+            return replace(state, ended=last), Show(
+                message.name, language, message.say, message.also, values or {}, last=last
+            )
+    # A look-up with nothing to look up: no proven tree has one.
+    return leave(tree, state, tree.exits.unavailable)

@@ -1,0 +1,78 @@
+"""What goes into a dialogue, and what comes out of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from eligibility.answer import Answer, OverBudget
+
+Value = date | int | str
+"""A date is read as a Jalali one; a number as the language writes it; a text stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A conversation begins at a service code of the tree ("*4*1420")."""
+
+    entry: str
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The person typed something; it may be an ID."""
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """The look-up that was asked for has come back."""
+
+    result: Answer | OverBudget
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfTime:
+    """The turn's time ran out before there was an answer."""
+
+
+Input = Start | Typed | Looked | OutOfTime
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A key that may be typed, and the phrase for what it does."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """What to put before the person; an edge renders it.
+
+    `hint`, a phrase, comes first. Of `say` the first phrase is said whose every value is known,
+    then those of `also` whose values are known and not yet said, then the choices. `last`: the
+    conversation is over. `wrong`: what was typed did not fit, and it is asked again.
+    """
+
+    screen: str
+    language: str
+    say: tuple[str, ...]
+    also: tuple[str, ...] = ()
+    values: Mapping[str, Value] = field(default_factory=dict)
+    choices: tuple[Choice, ...] = ()
+    hint: str | None = None
+    last: bool = False
+    wrong: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """Ask the inquirer about an ID, as it was typed, and come back with Looked."""
+
+    national_id: str = field(repr=False)
+
+
+Step = Show | LookUp
