@@ -36,11 +36,19 @@ class OverBudget:
     retry_after: float
 
 
+class RetryKeyReused(Exception):
+    """The asker used this retry key before, for another person."""
+
+
 class Inquirer(Protocol):
     """The one entrance to eligibility: eligibility/inquiry.py has the real one."""
 
     async def inquire(
         self, national_id: str, asker: Asker, channel: Channel, *, retry_key: str | None = None
     ) -> Answer | OverBudget:
-        """Answer for an ID as it was typed. Never raises for a fault of ours: CANNOT_CHECK."""
+        """Answer for an ID as it was typed. A fault of ours is CANNOT_CHECK, never an exception.
+
+        `retry_key` names one request for a day, so that a retry gets the same tracking code.
+        Raises RetryKeyReused where the same asker used it for another person.
+        """
         ...

@@ -1,0 +1,163 @@
+"""
+From a TOML document to frozen dataclasses, loud about every mistake.
+
+A dataclass says which keys there are and of which type; `within(low, high)` on a field bounds
+a number; `choice("a", "b")` names what a text may be. What is not a field is refused, named
+with its file and line, and with the field it resembles.
+"""
+
+import dataclasses
+import difflib
+import os
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from config.errors import ConfigError
+from config.toml_lines import Document
+
+T = TypeVar("T")
+
+MAX_SECRET_OCTETS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A text that is never shown: not by print, not by a log, not in a traceback."""
+
+    value: str = ""
+
+    def __repr__(self) -> str:
+        return "Secret(***)" if self.value else "Secret()"
+
+    def __bool__(self) -> bool:
+        return bool(self.value)
+
+
+def within(low: float, high: float) -> dict[str, Any]:
+    """Field metadata: a number from `low` to `high`, both included."""
+    return {"within": (low, high)}
+
+
+def choice(*texts: str) -> dict[str, Any]:
+    """Field metadata: one of these texts."""
+    return {"choice": texts}
+
+
+def url() -> dict[str, Any]:
+    """Field metadata of a Secret: may be written plainly while there is no password in it."""
+    return {"url": True}
+
+
+def read_section(
+    kind: type[T], document: Document, path: tuple[str, ...], environ: Mapping[str, str]
+) -> dict[str, Any]:
+    """The values of one table for the fields of `kind`, checked; only those that are given.
+
+    Raises ConfigError, naming file and line.
+    """
+    table: Any = document.data
+    for name in path:
+        table = table.get(name, {})
+    if not isinstance(table, dict):
+        raise ConfigError(f"{document.where(*path)}: [{path[-1]}] must be a table of settings.")
+    hints = get_type_hints(kind)
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    values = {}
+    for key, value in table.items():
+        if key not in fields:
+            raise ConfigError(unknown_key(document, (*path, key), list(fields)))
+        try:
+            values[key] = _value(value, hints[key], fields[key].metadata, environ)
+        except ValueError as error:
+            name = ".".join((*path, key))
+            raise ConfigError(f"{document.where(*path, key)}: {name}: {error}") from None
+    return values
+
+
+def unknown_key(document: Document, path: tuple[str | int, ...], known: list[str]) -> str:
+    """The sentence for a key that nobody reads."""
+    key = str(path[-1])
+    near = difflib.get_close_matches(key, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(known))}."
+    inside = f" in [{'.'.join(map(str, path[:-1]))}]" if len(path) > 1 else ""
+    return f"{document.where(*path)}: unknown key {key!r}{inside}; {hint}"
+
+
+def _value(value: Any, hint: Any, metadata: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
+    """The value as its field's type. Raises ValueError whose text says what is needed."""
+    if hint is Secret:
+        return _secret(value, metadata, environ)
+    if hint is bool:
+        return _typed(value, bool, "true or false")
+    if hint is int:
+        return _bounded(_typed(value, int, "a whole number"), metadata)
+    if hint is float:
+        number = float(value) if type(value) is int else _typed(value, float, "a number")
+        return _bounded(number, metadata)
+    if hint is str:
+        return _chosen(_typed(value, str, "a text in quotes"), metadata)
+    if get_origin(hint) is tuple and get_args(hint)[0] is str:
+        texts = _typed(value, list, "a list of texts")
+        return tuple(_typed(text, str, "a list of texts") for text in texts)
+    raise TypeError(f"no way to read a setting of type {_name(hint)}")
+
+
+def _name(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type | types.FunctionType) else str(hint)
+
+
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
+
+def _typed(value: Any, kind: type[T], needed: str) -> T:
+    if type(value) is kind:
+        return value
+    got = _WORDS.get(type(value), "something else")
+    raise ValueError(f"{needed} is needed, not {got}.")
+
+
+def _bounded(number: Any, metadata: Mapping[str, Any]) -> Any:
+    low, high = metadata.get("within", (0, float("inf")))
+    if not low <= number <= high:
+        upper = "" if high == float("inf") else f" to {high:g}"
+        raise ValueError(f"{number:g} is out of range; from {low:g}{upper} is needed.")
+    return number
+
+
+def _chosen(text: str, metadata: Mapping[str, Any]) -> str:
+    texts = metadata.get("choice")
+    if texts and text not in texts:
+        raise ValueError(f"one of {', '.join(texts)} is needed.")
+    return text
+
+
+def _secret(value: Any, metadata: Mapping[str, Any], environ: Mapping[str, str]) -> Secret:
+    """Where a secret is to be found; itself it never stands in a settings file."""
+    text = _typed(value, str, 'a text such as "env:NAME" or "file:/path"')
+    if not text:
+        return Secret()
+    scheme, _, rest = text.partition(":")
+    if scheme == "env" and rest:
+        if not environ.get(rest):
+            raise ValueError(f"the environment variable {rest} is not set.")
+        return Secret(environ[rest])
+    if scheme == "file" and rest:
+        return Secret(_secret_file(Path(rest)))
+    if metadata.get("url") and "@" not in text and "://" in text:
+        return Secret(text)
+    raise ValueError('a secret is given as "env:NAME" or "file:/path", never itself.')
+
+
+def _secret_file(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_SECRET_OCTETS + 1)
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read ({os.strerror(error.errno or 0)}).") from None
+    text = raw.decode("utf-8", "replace").strip()
+    if not text or len(raw) > MAX_SECRET_OCTETS:
+        raise ValueError(f"{path} must hold the secret alone, on one line.")
+    return text

@@ -1,0 +1,169 @@
+"""
+The settings of a gateway: config/defaults.toml, then the operator's file, checked whole.
+
+Everything is read once at the start into frozen dataclasses; nothing below asks the
+environment or a file again.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, TypeVar
+
+from config.errors import ConfigError
+from config.reading import Secret, choice, read_section, unknown_key, url, within
+from config.toml_lines import Document, read_toml
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RedisSection:
+    """Where Redis is; an empty URL is the embedded one. Times in seconds."""
+
+    cache_url: Secret = field(metadata=url())
+    state_url: Secret = field(metadata=url())
+    timeout: float = field(metadata=within(0.01, 10))
+    in_flight: int = field(metadata=within(100, 1_000_000))
+    start_deadline: float = field(metadata=within(1, 3600))
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSection:
+    """The public port. `body_limit` in octets, times in seconds."""
+
+    host: str
+    port: int = field(metadata=within(0, 65535))
+    body_limit: int = field(metadata=within(256, 1 << 20))
+    connections: int = field(metadata=within(1, 100_000))
+    idle_timeout: float = field(metadata=within(1, 3600))
+    drain_timeout: float = field(metadata=within(0, 600))
+    tls_certificate: str
+    tls_key: str
+    behind_proxy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UssdSection:
+    """USSD over HTTP: who may post, and how long a session lives (seconds)."""
+
+    secret: Secret
+    networks: tuple[str, ...]
+    operator: str
+    session_ttl: float = field(metadata=within(10, 3600))
+    ended_ttl: float = field(metadata=within(1, 600))
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsSection:
+    """The port for Prometheus."""
+
+    host: str
+    port: int = field(metadata=within(0, 65535))
+    networks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DialogueSection:
+    """Where the tree and the phrases lie (empty: ours); `turn_timeout` in seconds."""
+
+    tree: str
+    phrases: str
+    turn_timeout: float = field(metadata=within(0.1, 25))
+
+
+@dataclass(frozen=True, slots=True)
+class EligibilitySection:
+    """Freshness, repeats and budgets; units as in defaults.toml."""
+
+    lookup_timeout: float = field(metadata=within(0.05, 20))
+    fresh_for: float = field(metadata=within(0, 10_000))
+    usable_for: float = field(metadata=within(0, 3650))
+    repeat_for: float = field(metadata=within(0.1, 1440))
+    retry_for: float = field(metadata=within(0.1, 720))
+    codes_kept_for: float = field(metadata=within(0.1, 3650))
+    phone_burst: int = field(metadata=within(0, 1_000_000))
+    phone_per_minute: float = field(metadata=within(0.001, 1e9))
+    api_burst: int = field(metadata=within(0, 1_000_000_000))
+    api_per_minute: float = field(metadata=within(0.001, 1e9))
+
+
+@dataclass(frozen=True, slots=True)
+class LoadSection:
+    """The loader; `max_reject_share` is a share of all rows, 0 to 1."""
+
+    max_reject_share: float = field(metadata=within(0, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class LogSection:
+    """How much is logged."""
+
+    level: str = field(metadata=choice("debug", "info", "warning", "error"))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that an operator can set; `document` is the operator's file."""
+
+    data_folder: Path
+    redis: RedisSection
+    http: HttpSection
+    ussd: UssdSection
+    metrics: MetricsSection
+    dialogue: DialogueSection
+    eligibility: EligibilitySection
+    load: LoadSection
+    log: LogSection
+    document: Document
+
+    def where(self, *path: str | int) -> str:
+        """The place (`file:line`) to name when a setting turns out wrong later."""
+        return self.document.where(*path)
+
+
+_SECTIONS: dict[str, type[Any]] = {
+    "redis": RedisSection,
+    "http": HttpSection,
+    "ussd": UssdSection,
+    "metrics": MetricsSection,
+    "dialogue": DialogueSection,
+    "eligibility": EligibilitySection,
+    "load": LoadSection,
+    "log": LogSection,
+}
+
+
+def read_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """The defaults with the file at `path` over them.
+
+    Without a path, DARGAH_SETTINGS names the file; without that, the defaults stand alone.
+    DARGAH_DATA goes before the files' data_folder. Raises ConfigError.
+    """
+    defaults = read_toml(files("config") / "defaults.toml")
+    if path is None and environ.get("DARGAH_SETTINGS"):
+        path = Path(environ["DARGAH_SETTINGS"])
+    own = read_toml(path) if path else Document("defaults.toml", {}, {})
+    for key in own.data:
+        if key != "data_folder" and key not in _SECTIONS:
+            raise ConfigError(unknown_key(own, (key,), ["data_folder", *_SECTIONS]))
+    sections = {
+        name: _section(kind, name, defaults, own, environ) for name, kind in _SECTIONS.items()
+    }
+    folder = environ.get("DARGAH_DATA") or own.data.get("data_folder", defaults.data["data_folder"])
+    if not isinstance(folder, str) or not folder:
+        raise ConfigError(f"{own.where('data_folder')}: data_folder: a folder is needed.")
+    return Settings(data_folder=Path(folder).absolute(), document=own, **sections)
+
+
+def _section(
+    kind: type[T], name: str, defaults: Document, own: Document, environ: Mapping[str, str]
+) -> T:
+    values = read_section(kind, defaults, (name,), environ)
+    values |= read_section(kind, own, (name,), environ)
+    missing = [f.name for f in dataclasses.fields(kind) if f.name not in values]  # type: ignore[arg-type]
+    if missing:
+        raise ConfigError(f"defaults.toml: [{name}] lacks {', '.join(missing)}.")
+    return kind(**values)

@@ -1,0 +1,1 @@
+"""The commands: one file each, under the name that an operator types."""

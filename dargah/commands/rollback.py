@@ -1,0 +1,33 @@
+"""`dargah rollback`: the generation before answers again."""
+
+import argparse
+import asyncio
+import os
+
+from config.settings import Settings, read_settings
+from dargah.failures import Failure
+from dargah.wiring import required_folder, stores_of
+from eligibility.generations import Generations, NoRollback
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """Nothing follows."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Switch, and say to what."""
+    return asyncio.run(_roll_back(read_settings(args.settings, os.environ)))
+
+
+async def _roll_back(settings: Settings) -> int:
+    required_folder(settings.data_folder)
+    async with stores_of(settings) as stores:
+        try:
+            generation = await Generations(stores.cache, stores.state).roll_back()
+        except NoRollback as error:
+            raise Failure(str(error)) from None
+    print(
+        f"Generation {generation.number} answers again: {generation.people:,} people "
+        f"as of {generation.as_of:%Y-%m-%d %H:%M} UTC. Running gateways follow within a second."
+    )
+    return 0

@@ -1,0 +1,82 @@
+"""
+The command line: `dargah COMMAND ...`.
+
+Each command is a file in dargah/commands with `options(parser)` and `run(args) -> int`. It is
+imported only when it is called, so that `dargah lookup` starts at once.
+"""
+
+import argparse
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from setproctitle import setproctitle
+
+from config.errors import ConfigError
+from dargah.failures import Failure
+
+COMMANDS = {
+    "demo": "try it: everything on loopback, with a synthetic population",
+    "serve": "the gateway, from settings",
+    "check": "prove settings, dialogue tree and phrases before they are used",
+    "population": "write a synthetic population as CSV",
+    "load": "load a population from CSV into a new generation, and switch to it",
+    "generations": "list the generations",
+    "rollback": "go back to the generation before",
+    "lookup": "verdicts for national IDs",
+    "inquiry": "what was told under a tracking code",
+    "key": "make, list and revoke API keys",
+    "dial": "a handset in the terminal: dial a USSD code",
+    "bench": "measure this machine against its own limits",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code (0 done, 1 could not, 2 wrong usage)."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    # The arguments may be a national ID or a number: they leave the process list at once.
+    setproctitle(f"dargah {words[0]}" if words and words[0] in COMMANDS else "dargah")
+    parser = _parser(words)
+    args = parser.parse_args(words)
+    if args.command is None:
+        parser.print_help()
+        return 2
+    run: Callable[[argparse.Namespace], int] = args.run
+    try:
+        return run(args)
+    except (ConfigError, Failure) as error:
+        print(f"dargah: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has gone (`dargah generations | head`): nothing to complain of.
+        sys.stderr.close()
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dargah",
+        description="One line, every phone: is this person's treatment cover in force?",
+    )
+    parser.add_argument(
+        "--settings",
+        type=Path,
+        metavar="FILE",
+        help="settings (TOML); else DARGAH_SETTINGS, else the defaults",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    for name, purpose in COMMANDS.items():
+        command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
+        if name in words:
+            module = importlib.import_module(f"dargah.commands.{name}")
+            module.options(command)
+            command.set_defaults(run=module.run)
+            command.add_argument("--settings", type=Path, metavar="FILE", default=argparse.SUPPRESS)
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""
+One inquiry, from an ID as it was typed to an answer with its tracking code.
+
+    parse the ID ─▶ look the person up  ┐ at once ─▶ write what was told ─▶ answer
+                    budget and code     ┘
+
+Whatever fails on the way, the person gets a true sentence: where the people cannot be looked up
+the outcome is CANNOT_CHECK; where only the ledger is away the verdict stands, the code is made
+here, written to the log, and put into the ledger when it is back.
+"""
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+import structlog
+from state.keyed_hash import KeyedHash
+
+from eligibility.answer import Answer, Asker, OverBudget
+from eligibility.ledger import NO_LIMIT, Budget, Entry, Kept, Ledger, Opened, Refused
+from eligibility.national_id import InvalidId, NationalId
+from eligibility.tracking_code import new_code
+from eligibility.verdict import CANNOT_CHECK, INVALID_ID, Verdict
+from state.errors import ReplyError, Unavailable
+from telecom.channel import Channel
+
+log = structlog.get_logger("eligibility")
+
+MAX_UNRECORDED = 10_000
+"""Answers kept in memory while the ledger is away; older ones remain in the log alone."""
+
+MAX_CODES_TRIED = 5
+"""A fresh code is taken once in thousands; five in a row means that something else is wrong."""
+
+_FAULTS = (Unavailable, ReplyError, TimeoutError)
+
+
+class People(Protocol):
+    """Who looks a person up: eligibility/cache.py."""
+
+    @property
+    def generation(self) -> int | None:
+        """The generation that answers now, None where there is none."""
+        ...
+
+    async def verdict(self, person: NationalId, now: datetime) -> Verdict:
+        """The verdict on a person. Raises Unavailable where it cannot be known."""
+        ...
+
+
+class Observer(Protocol):
+    """Who counts: metrics in a gateway, nobody in a test."""
+
+    def answered(self, channel: Channel, verdict: Verdict, seconds: float) -> None:
+        """An inquiry was answered after so many seconds."""
+        ...
+
+    def refused(self, channel: Channel) -> None:
+        """An asker's budget was spent."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InquirySettings:
+    """`lookup_timeout` is in seconds; a channel without a budget is not limited."""
+
+    lookup_timeout: float
+    budgets: Mapping[Channel, Budget]
+
+
+class Inquiries:
+    """The one entrance for every channel (an `Inquirer`)."""
+
+    def __init__(
+        self,
+        people: People,
+        ledger: Ledger,
+        settings: InquirySettings,
+        hashes: KeyedHash,
+        *,
+        clock: Callable[[], datetime],
+        below: Callable[[int], int],
+        observer: Observer | None = None,
+    ) -> None:
+        self._people = people
+        self._ledger = ledger
+        self._settings = settings
+        self._hashes = hashes
+        self._clock = clock
+        self._below = below
+        self._observer = observer
+        self._unrecorded: deque[Entry] = deque(maxlen=MAX_UNRECORDED)
+
+    async def inquire(
+        self, national_id: str, asker: Asker, channel: Channel, *, retry_key: str | None = None
+    ) -> Answer | OverBudget:
+        """Answer for an ID as it was typed (see `Inquirer`). Raises RetryKeyReused."""
+        began = time.perf_counter()
+        try:
+            person = NationalId.parse(national_id)
+        except InvalidId as error:
+            self._count(channel, INVALID_ID, began)
+            return Answer(INVALID_ID, None, wrong=error.reason)
+        hashed = self._hashes.of("id", person.digits)
+        now = self._clock()
+        looked, opened = await asyncio.gather(
+            self._look_up(person, now), self._open(asker, channel, hashed, now, retry_key)
+        )
+        if isinstance(opened, Refused):
+            if self._observer:
+                self._observer.refused(channel)
+            return OverBudget(opened.retry_after)
+        code = opened.code if opened else new_code(self._below)
+        entry = Entry(code, asker.token, hashed, channel, looked, self._people.generation, now)
+        if opened:
+            code = await self._record(entry, retry_key)
+        else:
+            self._keep_for_later(entry)
+        self._count(channel, looked, began)
+        return Answer(looked, code, repeat=bool(opened and opened.repeat))
+
+    async def follow_up(self, code: str) -> Kept | None:
+        """What was told under a code. Raises Unavailable.
+
+        Only the asker in `Kept.asker` may be told more than that it was answered, and when.
+        """
+        return await self._ledger.find(code)
+
+    async def _look_up(self, person: NationalId, now: datetime) -> Verdict:
+        try:
+            async with asyncio.timeout(self._settings.lookup_timeout):
+                return await self._people.verdict(person, now)
+        except _FAULTS as error:
+            log.warning("lookup_failed", reason=type(error).__name__)
+            return CANNOT_CHECK
+
+    async def _open(
+        self, asker: Asker, channel: Channel, person: str, now: datetime, retry_key: str | None
+    ) -> Opened | Refused | None:
+        """Permission and a code; None where the ledger is away, and the code is ours to make."""
+        code = new_code(self._below)
+        if not asker.known:
+            return Opened(code, repeat=False)
+        budget = self._settings.budgets.get(channel, NO_LIMIT)
+        try:
+            return await self._ledger.open(asker.token, person, code, budget, now, retry_key)
+        except _FAULTS as error:
+            log.warning("ledger_unavailable", step="open", reason=type(error).__name__)
+            return None
+
+    async def _record(self, entry: Entry, retry_key: str | None) -> str:
+        """Write the entry, under another code where its own is taken; the code it went under."""
+        try:
+            for _ in range(MAX_CODES_TRIED):
+                if await self._ledger.record(entry):
+                    await self._catch_up()
+                    return entry.code
+                entry = replace(entry, code=new_code(self._below))
+                await self._ledger.rename(entry.asker, entry.person, entry.code, retry_key)
+        except _FAULTS as error:
+            log.warning("ledger_unavailable", step="record", reason=type(error).__name__)
+        self._keep_for_later(entry)
+        return entry.code
+
+    def _keep_for_later(self, entry: Entry) -> None:
+        log.warning(
+            "inquiry_unrecorded",
+            tracking_code=entry.code,
+            channel=entry.channel,
+            outcome=entry.verdict.outcome,
+        )
+        self._unrecorded.append(entry)
+
+    async def _catch_up(self) -> None:
+        """Write a few of the answers that were given while the ledger was away."""
+        for _ in range(min(len(self._unrecorded), 10)):
+            entry = self._unrecorded.popleft()
+            try:
+                await self._ledger.record(entry)
+            except _FAULTS:
+                self._unrecorded.appendleft(entry)
+                return
+
+    def _count(self, channel: Channel, verdict: Verdict, began: float) -> None:
+        if self._observer:
+            self._observer.answered(channel, verdict, time.perf_counter() - began)
