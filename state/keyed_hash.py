@@ -31,7 +31,8 @@ class KeyedHash:
 
     def of(self, kind: str, value: str) -> str:
         """32 hexadecimal digits. The same value of another kind has another hash."""
-        message = len(kind).to_bytes(2, "big") + f"{kind}{value}".encode()
+        label = kind.encode()
+        message = len(label).to_bytes(2, "big") + label + value.encode()
         return hmac.digest(self._key, message, hashlib.sha256)[:HASH_OCTETS].hex()
 
 

@@ -62,13 +62,10 @@ async def open_wire(
         writer = connection._writer
         if writer is None:
             raise ConnectionError("closed while it was opened")
-    except BusyLoadingError as error:
-        _close(connection)
-        raise Unavailable(f"Redis at {address} is still loading its data") from error
     except (OSError, RedisError, TimeoutError, TypeError, ValueError) as error:
         _close(connection)
-        # The texts of redis-py may quote what was sent; its classes say enough.
-        raise Unavailable(f"no connection to Redis at {address} ({_why(error)})") from None
+        # The texts of redis-py may quote what was sent, so they are not passed on.
+        raise Unavailable(_sentence(address, error)) from None
     except asyncio.CancelledError:
         _close(connection)
         raise
@@ -91,11 +88,14 @@ def _target(
         yield UnixDomainSocketConnection, {"path": short}
 
 
-def _why(error: BaseException) -> str:
-    cause = error.__context__ if isinstance(error.__context__, OSError) else error
-    if isinstance(cause, OSError) and cause.strerror:
-        return cause.strerror
-    return type(error).__name__
+def _sentence(address: Address, error: Exception) -> str:
+    # redis-py wraps what happened in a ConnectionError of its own.
+    causes = (error, error.__cause__, error.__context__)
+    if any(isinstance(cause, BusyLoadingError) for cause in causes):
+        return f"Redis at {address} is still loading its data"
+    system = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    why = system[0] if system else type(error.__cause__ or error).__name__
+    return f"no connection to Redis at {address} ({why})"
 
 
 def _close(connection: "Connection | UnixDomainSocketConnection | None") -> None:
