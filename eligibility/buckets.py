@@ -1,0 +1,86 @@
+"""
+Where a person lies in Redis: a small hash of about 128 people, not a key of their own.
+
+    nine digits ── × 618033989 mod 10**9 ──▶ q      bucket = q div W, field = q mod W
+    twelve      ── × 618033988749 mod 10**12 ──▶ q  the same, in a key family of its own
+
+Both products are bijections (the factors end in 9, so they share no divisor with a power of
+ten): nobody shares an address, and neighbouring numbers are spread evenly, whatever ranges the
+registry gave out. The tenth digit is the check of the others and need not be kept. The field is
+a small number, which a listpack stores in two or three bytes.
+
+    p:GENERATION:BUCKET   f:GENERATION:BUCKET   hashes: field -> packed record (record.py)
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from eligibility.national_id import NationalId
+
+PEOPLE_IN_BUCKET: Final = 128
+WIDEST_SHARE: Final = 64
+"""At least so many buckets in a family: a small population is spread as a large one is."""
+
+NINE: Final = 10**9
+TWELVE: Final = 10**12
+_NINE_FACTOR: Final = 618_033_989
+_TWELVE_FACTOR: Final = 618_033_988_749
+
+
+def spread(national_id: NationalId) -> int:
+    """q: the person's place among 10**9 (or, of twelve digits, 10**12) places."""
+    digits = national_id.digits
+    if len(digits) == 10:
+        return int(digits[:9]) * _NINE_FACTOR % NINE
+    return int(digits) * _TWELVE_FACTOR % TWELVE
+
+
+def _width(space: int, people: int) -> int:
+    buckets = max(WIDEST_SHARE, -(-people // PEOPLE_IN_BUCKET))
+    return max(1, space // buckets)
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The buckets of one kind of number in one generation: `space` places, `width` to a bucket."""
+
+    prefix: bytes
+    space: int
+    width: int
+
+    @property
+    def buckets(self) -> int:
+        """How many buckets there can be; they are numbered from 0."""
+        return -(-self.space // self.width)
+
+    def key(self, bucket: int) -> bytes:
+        """The key of a bucket."""
+        return b"%b%d" % (self.prefix, bucket)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a generation's people are laid out."""
+
+    generation: int
+    width: int
+    foreign_width: int
+    nationals: Family = field(init=False, repr=False)
+    foreigners: Family = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        nationals = Family(b"p:%d:" % self.generation, NINE, self.width)
+        foreigners = Family(b"f:%d:" % self.generation, TWELVE, self.foreign_width)
+        object.__setattr__(self, "nationals", nationals)
+        object.__setattr__(self, "foreigners", foreigners)
+
+    @classmethod
+    def for_people(cls, generation: int, nationals: int, foreigners: int = 0) -> "Layout":
+        """The layout for so many people: about 128 to a bucket."""
+        return cls(generation, _width(NINE, nationals), _width(TWELVE, foreigners))
+
+    def address(self, national_id: NationalId) -> tuple[bytes, bytes]:
+        """The key and the field of a person."""
+        family = self.foreigners if len(national_id.digits) == 12 else self.nationals
+        bucket, place = divmod(spread(national_id), family.width)
+        return b"%b%d" % (family.prefix, bucket), b"%d" % place

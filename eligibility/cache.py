@@ -1,0 +1,137 @@
+"""
+The cache: one HGET a lookup, and never a wrong "not found".
+
+The generation that answers is held in memory and looked up again twice a second. A person who is
+not in their bucket is believed to be unknown only while the generation's marker is in the same
+Redis: an emptied, freed or swapped cache gives Unavailable, and whoever asked is told that it
+cannot be checked now.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime
+
+from eligibility.freshness import Found, Freshness, verdict_of
+from eligibility.generation import BadGeneration, Generation
+from eligibility.generations import Generations
+from eligibility.national_id import NationalId
+from eligibility.record import BadRecord, unpack
+from eligibility.verdict import CANNOT_CHECK, Verdict
+from state.commands import Commands
+from state.errors import ReplyError, Unavailable
+
+POLLED_EVERY = 0.5
+"""Seconds. A switch or a rollback is noticed within this time."""
+
+
+class Cache:
+    """Looks people up. `refresh` or `start` before the first lookup; `close` at the end.
+
+    `noticed` is told of each generation that begins to answer.
+    """
+
+    def __init__(
+        self,
+        cache: Commands,
+        state: Commands,
+        freshness: Freshness,
+        *,
+        polled_every: float = POLLED_EVERY,
+        noticed: Callable[[Generation], None] | None = None,
+    ) -> None:
+        self._cache = cache
+        self._generations = Generations(cache, state)
+        self._freshness = freshness
+        self._polled_every = polled_every
+        self._noticed = noticed
+        self._current: Generation | None = None
+        self._polling: asyncio.Task[None] | None = None
+
+    @property
+    def generation(self) -> int | None:
+        """The number of the generation that answers, None where there is none."""
+        return self._current.number if self._current else None
+
+    @property
+    def current(self) -> Generation | None:
+        """The generation that answers, None where there is none."""
+        return self._current
+
+    async def refresh(self) -> None:
+        """Look the pointer up. Raises Unavailable, ReplyError, BadGeneration."""
+        current = await self._generations.current()
+        before, self._current = self._current, current
+        if current and current != before and self._noticed:
+            self._noticed(current)
+
+    async def start(self) -> None:
+        """Look the pointer up, and again and again from now on. Never fails."""
+        await self._try_refresh()
+        self._polling = asyncio.create_task(self._poll(), name="poll generations")
+
+    async def close(self) -> None:
+        """Stop looking. The connections are the caller's."""
+        if self._polling:
+            self._polling.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._polling
+            self._polling = None
+
+    async def find(self, person: NationalId) -> Found:
+        """What the cache knows. Raises Unavailable, ReplyError, BadRecord."""
+        current = self._current
+        if current is not None:
+            key, field = current.layout.address(person)
+            packed = await self._cache.send(b"HGET", key, field)
+            if packed is not None:
+                return _found(packed, current)
+            if found := await self._find_or_be_sure(person, current):
+                return found
+        # The generation may have been freed, or the first one loaded, since the last look.
+        try:
+            await self.refresh()
+        except BadGeneration as error:
+            raise Unavailable(str(error)) from None
+        if self._current is None:
+            raise Unavailable("no generation has been loaded")
+        if found := await self._find_or_be_sure(person, self._current):
+            return found
+        raise Unavailable("the people of the current generation are not in the cache")
+
+    async def verdict(self, person: NationalId, now: datetime) -> Verdict:
+        """The verdict on a person at an aware moment. Raises Unavailable, ReplyError."""
+        try:
+            found = await self.find(person)
+        except BadRecord:
+            return CANNOT_CHECK
+        return verdict_of(found, now, self._freshness)
+
+    async def _find_or_be_sure(self, person: NationalId, generation: Generation) -> Found | None:
+        """The person, or that there is none; None where the generation is not whole.
+
+        Both commands travel in one write, the marker's last: had they gone one by one, a Redis
+        that is swapped between them could be empty for the person and have the marker.
+        """
+        key, field = generation.layout.address(person)
+        packed, whole = await asyncio.gather(
+            self._cache.send(b"HGET", key, field), self._cache.send(b"EXISTS", generation.marker)
+        )
+        if packed is not None:
+            return _found(packed, generation)
+        return Found(None, generation.as_of) if whole else None
+
+    async def _try_refresh(self) -> None:
+        # What is held in memory stays right for as long as its marker is there.
+        with suppress(Unavailable, ReplyError, BadGeneration):
+            await self.refresh()
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(self._polled_every)
+            await self._try_refresh()
+
+
+def _found(packed: bytes, generation: Generation) -> Found:
+    record = unpack(packed)
+    return Found(record, max(generation.as_of, record.updated_at))

@@ -1,0 +1,44 @@
+"""
+How old an answer may be: told as it is, told with its date, or not told at all.
+
+    age of the facts   up to fresh_for    up to usable_for    older
+    verdict            as it is           marked stale        CANNOT_CHECK
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from eligibility.verdict import CANNOT_CHECK, Outcome, Record, Source, Verdict, judge
+from persian.jalali import tehran_date
+
+
+@dataclass(frozen=True, slots=True)
+class Freshness:
+    """Ages of the facts: beyond `fresh_for` they are stale, beyond `usable_for` useless."""
+
+    fresh_for: timedelta
+    usable_for: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the cache knows of a person; `record` is None for one the registry does not know.
+
+    `as_of` is when the registry said so: the newer of the export and the record.
+    """
+
+    record: Record | None
+    as_of: datetime
+
+
+def verdict_of(found: Found, now: datetime, freshness: Freshness) -> Verdict:
+    """The verdict at a moment (aware). NOT_FOUND ages as records do."""
+    age = now - found.as_of
+    if age > freshness.usable_for:
+        return CANNOT_CHECK
+    stale = age > freshness.fresh_for
+    if found.record is None:
+        return Verdict(Outcome.NOT_FOUND, as_of=found.as_of, source=Source.CACHE, stale=stale)
+    return judge(
+        found.record, tehran_date(now), as_of=found.as_of, source=Source.CACHE, stale=stale
+    )

@@ -1,0 +1,101 @@
+"""
+The facts of one generation: one export of the registry, laid out in the cache.
+
+They are kept as JSON in the state role, where they outlive the people they tell of.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from eligibility.buckets import Layout
+
+
+class Phase(StrEnum):
+    """How far a generation has come."""
+
+    LOADING = "loading"
+    READY = "ready"
+
+
+class BadGeneration(ValueError):
+    """Stored facts that cannot be read: written by another version, or damaged."""
+
+
+def marker_key(number: int, token: str) -> bytes:
+    """The key in the cache role that is there exactly while all people of a generation are."""
+    return b"p:%d:whole:%b" % (number, token.encode())
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One export. `token` tells it from another installation's generation of the same number.
+
+    `as_of` is when the export was true; `source` is the file's base name; `sha256` is that of the
+    file as it lay on disk, in hexadecimal.
+    """
+
+    number: int
+    token: str
+    width: int
+    foreign_width: int
+    people: int
+    rejected: int
+    duplicates: int
+    as_of: datetime
+    loaded_at: datetime
+    source: str
+    sha256: str
+    phase: Phase
+    layout: Layout = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        layout = Layout(self.number, self.width, self.foreign_width)
+        object.__setattr__(self, "layout", layout)
+
+    @property
+    def marker(self) -> bytes:
+        """This generation's `marker_key`."""
+        return marker_key(self.number, self.token)
+
+    def to_json(self) -> str:
+        """The facts as they are stored."""
+        return json.dumps(
+            {
+                "number": self.number,
+                "token": self.token,
+                "width": self.width,
+                "foreign_width": self.foreign_width,
+                "people": self.people,
+                "rejected": self.rejected,
+                "duplicates": self.duplicates,
+                "as_of": self.as_of.astimezone(UTC).isoformat(),
+                "loaded_at": self.loaded_at.astimezone(UTC).isoformat(),
+                "source": self.source,
+                "sha256": self.sha256,
+                "phase": self.phase,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, stored: bytes) -> "Generation":
+        """Read stored facts. Raises BadGeneration."""
+        try:
+            facts = json.loads(stored)
+            return cls(
+                number=int(facts["number"]),
+                token=str(facts["token"]),
+                width=int(facts["width"]),
+                foreign_width=int(facts["foreign_width"]),
+                people=int(facts["people"]),
+                rejected=int(facts["rejected"]),
+                duplicates=int(facts["duplicates"]),
+                as_of=datetime.fromisoformat(facts["as_of"]).astimezone(UTC),
+                loaded_at=datetime.fromisoformat(facts["loaded_at"]).astimezone(UTC),
+                source=str(facts["source"]),
+                sha256=str(facts["sha256"]),
+                phase=Phase(facts["phase"]),
+            )
+        except (ValueError, KeyError, TypeError):
+            raise BadGeneration("the stored facts of a generation cannot be read") from None

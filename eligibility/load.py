@@ -1,0 +1,241 @@
+"""
+The loader: from a CSV of the registry to a new generation that answers.
+
+    refuse early ─▶ read rows ─▶ spool ─▶ write buckets ─▶ count, read back ─▶ save ─▶ switch
+
+The generation that answers is untouched until the switch, which is one script. Whatever fails
+before it leaves, at worst, people whom nobody asks for; they are freed at once, or by the next
+load.
+"""
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from eligibility.buckets import Layout
+from eligibility.csv_rows import SHORTEST_ROW, Header, Rejected, RowReader
+from eligibility.csv_source import CsvSource, Fields
+from eligibility.fill import fill, save, verify
+from eligibility.generation import BadGeneration, Generation, Phase
+from eligibility.generations import Generations
+from eligibility.lease import LeaseLost, LeaseTaken, load_lease
+from eligibility.load_errors import LoadError, LoadFailed, LoadRefused
+from eligibility.rejects import Rejects
+from eligibility.spool import MAX_ROWS, Spool
+from state.commands import Commands
+from state.errors import ReplyError, Unavailable
+
+_ROWS_A_TURN: Final = 1_000
+"""Rows read before the event loop gets its turn: some milliseconds."""
+
+_FAULTS: Final = (Unavailable, ReplyError, BadGeneration, LeaseLost)
+
+
+class Stage(StrEnum):
+    """What a load is doing; progress counts bytes, people, buckets, and nothing."""
+
+    READING = "reading"
+    WRITING = "writing"
+    CHECKING = "checking"
+    SAVING = "saving"
+
+
+Progress = Callable[[Stage, int, int | None], None]
+"""Told the stage, how much of it is done, and of how much (None: unknown)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoadOptions:
+    """`max_reject_share` is of the rows, 0 to 1. `as_of` (aware): when the export was true; else
+    the time the file was last written."""
+
+    max_reject_share: float = 0.01
+    pad_ids: bool = False
+    as_of: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A load that succeeded. `rejects` is None where every row was loaded."""
+
+    generation: Generation
+    rows: int
+    rejects: Path | None
+
+
+async def load(
+    path: Path,
+    cache: Commands,
+    state: Commands,
+    spools: Path,
+    *,
+    clock: Callable[[], datetime],
+    options: LoadOptions = LoadOptions(),
+    progress: Progress = lambda stage, done, total: None,
+    make_token: Callable[[], str] = lambda: secrets.token_hex(8),
+) -> Loaded:
+    """Load a file into a new generation and let it answer.
+
+    `spools` is the folder in the data folder for rows on their way. The links should have a
+    time-out of some seconds: a bucket is written at leisure. Raises LoadRefused, LoadFailed.
+    """
+    try:
+        with CsvSource(path) as source, Rejects(path) as rejects:
+            loading = _Loading(source, rejects, cache, state, clock(), options, progress)
+            async with load_lease(state, token := make_token()):
+                with Spool(spools) as spool:
+                    return await loading.run(spool, token, make_token())
+    except LeaseTaken:
+        raise LoadRefused(
+            "Another load is running; wait for its end, or a minute if it was killed."
+        ) from None
+    except _FAULTS as error:
+        raise LoadFailed(
+            f"The load stopped: {error}. The generation that answered before it still does, "
+            "unless `dargah generations` shows the new one; load again."
+        ) from error
+    except OSError as error:
+        raise LoadFailed(f"The load stopped: {error.strerror or 'the disk failed'}.") from error
+
+
+class _Loading:
+    """One load, stage by stage."""
+
+    def __init__(
+        self,
+        source: CsvSource,
+        rejects: Rejects,
+        cache: Commands,
+        state: Commands,
+        now: datetime,
+        options: LoadOptions,
+        progress: Progress,
+    ) -> None:
+        self._source = source
+        self._rejects = rejects
+        self._cache = cache
+        self._generations = Generations(cache, state)
+        self._now = now
+        self._options = options
+        self._progress = progress
+        written = datetime.fromtimestamp(source.modified, UTC)
+        self._as_of = options.as_of or min(written, now)
+        if self._as_of > now:
+            raise LoadRefused("The export cannot have been true at a time that is yet to come.")
+        self._rows = 0
+
+    async def run(self, spool: Spool, lease: str, token: str) -> Loaded:
+        """All stages. Raises LoadError, Unavailable, ReplyError, BadGeneration, LeaseLost."""
+        for _ in self._read(spool):
+            self._progress(Stage.READING, self._source.position, self._source.size)
+            await asyncio.sleep(0)
+        await self._generations.free_leftovers(lease)
+        try:
+            ready = await self._build(spool, lease, token)
+        except (LoadError, *_FAULTS, OSError, asyncio.CancelledError):
+            with suppress(*_FAULTS):
+                await self._generations.free_leftovers(lease)
+            raise
+        # From here on nothing of it is freed: a switch whose reply is lost may have happened.
+        await self._generations.switch(lease, ready.number)
+        with suppress(*_FAULTS):
+            await self._generations.free_leftovers(lease)
+        listed = self._rejects.rejected + self._rejects.superseded
+        return Loaded(ready, self._rows, self._rejects.path if listed else None)
+
+    def _read(self, spool: Spool) -> Iterator[None]:
+        """Read, check and spool the rows, some at a time. Raises LoadRefused, OSError."""
+        name = self._source.name
+        rows = self._source.rows()
+        first = next(rows, None)
+        if not isinstance(first, Fields):
+            raise LoadRefused(f"{name} does not begin with a header of column names.")
+        header = Header.read(name, first.values)
+        reader = RowReader(header, self._now, pad_ids=self._options.pad_ids)
+        for row in rows:
+            self._rows += 1
+            if row.row > MAX_ROWS:
+                raise LoadRefused(f"{name} has more than {MAX_ROWS} rows.")
+            if isinstance(row, Fields):
+                try:
+                    spool.add(reader.read(row.values), row.row)
+                except Rejected as rejected:
+                    self._reject(row.row, rejected.column, rejected.reason)
+            else:
+                self._reject(row.row, "", row.reason)
+            if not self._rows % _ROWS_A_TURN:
+                yield
+        if not self._rows:
+            raise LoadRefused(f"{name} has a header and no people.")
+        if self._rejects.rejected > self._options.max_reject_share * self._rows:
+            raise self._too_many()
+        if not spool.rows:
+            raise LoadRefused(f"{name} has no row that can be loaded; see {self._listed}.")
+
+    def _reject(self, row: int, column: str, reason: str) -> None:
+        self._rejects.reject(row, column, reason)
+        most_rows = self._rows + self._source.text_left // SHORTEST_ROW
+        if self._rejects.rejected > self._options.max_reject_share * most_rows:
+            raise self._too_many()
+
+    async def _build(self, spool: Spool, lease: str, token: str) -> Generation:
+        """Everything up to the switch: a generation that is whole, checked and saved."""
+        number = await self._generations.allocate(lease)
+        layout = Layout.for_people(number, spool.nationals, spool.foreigners)
+        loading = Generation(
+            number=number,
+            token=token,
+            width=layout.width,
+            foreign_width=layout.foreign_width,
+            people=0,
+            rejected=self._rejects.rejected,
+            duplicates=0,
+            as_of=self._as_of,
+            loaded_at=self._now,
+            source=self._source.name,
+            sha256=self._source.sha256(),
+            phase=Phase.LOADING,
+        )
+        await self._generations.begin(lease, loading)
+        rows = spool.rows
+        filled = await fill(
+            self._cache,
+            spool,
+            layout,
+            self._rejects,
+            lambda done: self._progress(Stage.WRITING, done, rows),
+        )
+        whole = replace(loading, people=filled.people, duplicates=self._rejects.superseded)
+        buckets = layout.nationals.buckets + layout.foreigners.buckets
+        await verify(
+            self._cache,
+            layout,
+            filled,
+            lambda done: self._progress(Stage.CHECKING, done, buckets),
+        )
+        await self._generations.mark_whole(whole)
+        self._rejects.flush()
+        self._progress(Stage.SAVING, 0, None)
+        await save(self._cache)
+        return await self._generations.mark_ready(lease, whole)
+
+    @property
+    def _listed(self) -> str:
+        return self._rejects.path.name
+
+    def _too_many(self) -> LoadRefused:
+        rejected, rows = self._rejects.rejected, self._rows
+        reasons = ", ".join(
+            f"{reason} ({count})" for reason, count in self._rejects.reasons.most_common(3)
+        )
+        return LoadRefused(
+            f"{self._source.name}: {rejected} of the {rows} rows read are rejected, and "
+            f"{self._options.max_reject_share:.2%} are allowed (max_reject_share): {reasons}. "
+            f"Nothing was loaded; {self._listed} names each row: mend the export and load it again."
+        )

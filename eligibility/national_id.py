@@ -1,0 +1,103 @@
+"""
+The number that identifies a person: the national ID, or a foreign national's code.
+
+    d0 d1 d2 d3 d4 d5 d6 d7 d8 | d9     s = sum of d_i * (10 - i), r = s mod 11
+    nine digits                | check  d9 = r if r < 2, else 11 - r; ten equal digits are not valid
+
+Twelve digits are a foreign national's code, which has no public check rule. Zeros at the front
+count: eight or nine digits are a person whose zeros were lost, and are never padded here, since
+one mistyped number in ten becomes another person's when padded.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from persian.digits import to_ascii_digits
+
+Reason = Literal["characters", "short", "length", "check_digit"]
+
+MAX_TYPED = 64
+"""Characters looked at. Twelve digits with a blank between each two fit well."""
+
+_IGNORED: Final = {
+    ord(sign): None
+    for sign in (
+        " \t\r\n\v\f\u00a0\u2009\u202f\u3000"  # blanks
+        "-\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d_.\u0640"  # dashes, dots, tatweel
+        "\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e"  # marks of direction
+        "\u2060\u2066\u2067\u2068\u2069\ufeff"
+    )
+}
+
+# The weighted sum of three digits at a time: 10..8, 7..5 and 4..2.
+_HIGH, _MIDDLE, _LOW = (
+    tuple(n // 100 * w + n // 10 % 10 * (w - 1) + n % 10 * (w - 2) for n in range(1000))
+    for w in (10, 7, 4)
+)
+_CHECK: Final = tuple(r if r < 2 else 11 - r for r in (s % 11 for s in range(9 * 54 + 1)))
+
+
+class InvalidId(ValueError):
+    """What was typed identifies nobody. The text never holds what was typed.
+
+    `reason`: `characters` (nothing, or something that is no digit), `short` (eight or nine
+    digits: zeros at the front count), `length`, `check_digit`.
+    """
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(f"no national ID: {reason}")
+        self.reason: Reason = reason
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class NationalId:
+    """Ten digits that pass their check, or twelve. Made by `parse`."""
+
+    digits: str
+
+    @classmethod
+    def parse(cls, text: str) -> "NationalId":
+        """Read what a person typed. Raises InvalidId."""
+        if len(text) != 10 or not (text.isascii() and text.isdigit()):
+            text = typed_digits(text)
+            if not (text.isascii() and text.isdigit()):
+                raise InvalidId("characters")
+            if len(text) == 12:
+                return cls(text)
+            if len(text) != 10:
+                raise InvalidId("short" if len(text) in (8, 9) else "length")
+        if check_digit(int(text[:9])) != int(text[9]) or text == text[0] * 10:
+            raise InvalidId("check_digit")
+        return cls(text)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether this is a foreign national's code of twelve digits."""
+        return len(self.digits) == 12
+
+    @property
+    def last3(self) -> str:
+        """All that may be shown back."""
+        return self.digits[-3:]
+
+    def __str__(self) -> str:
+        return f"…{self.last3}"
+
+    def __repr__(self) -> str:
+        return f"NationalId(…{self.last3})"
+
+
+def check_digit(nine_digits: int) -> int:
+    """The tenth digit that belongs to the first nine, given as a number below 10**9."""
+    high, rest = divmod(nine_digits, 1_000_000)
+    return _CHECK[_HIGH[high] + _MIDDLE[rest // 1000] + _LOW[rest % 1000]]
+
+
+def typed_digits(text: str) -> str:
+    """The text in ASCII digits, without what people put between them.
+
+    Whatever else it holds is kept. Raises InvalidId for a text too long to be looked at.
+    """
+    if len(text) > MAX_TYPED:
+        raise InvalidId("length")
+    return to_ascii_digits(text).translate(_IGNORED)
