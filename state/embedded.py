@@ -25,7 +25,9 @@ from state.roles import CACHE, SOCKET, STATE
 
 LOOK_AGAIN = 0.02
 LONGEST_LINE = 4096
-FAILED_STARTS = 3
+
+# What the keeper needs of our environment; secrets that were passed to us by it stay here.
+KEPT_ENVIRONMENT = ("PATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "TZ")
 
 
 class Lease:
@@ -123,7 +125,6 @@ class _LastWord:
 
 async def _join(folder: Path, last: _LastWord) -> Lease:
     _make(folder)
-    failed_starts = 0
     while True:
         sock = _connect(folder / KEEPER_SOCKET)
         if sock is not None:
@@ -132,15 +133,10 @@ async def _join(folder: Path, last: _LastWord) -> Lease:
                 return lease
         # Nobody at the door: a keeper that is ending, or starting, holds the lock.
         lock = _take_lock(folder)
-        if lock is not None:
-            try:
-                if failed_starts >= FAILED_STARTS:
-                    raise Unavailable(f"the keeper of Redis ended at once; see {folder / LOG}")
-                failed_starts += 1
-                await asyncio.to_thread(_start_keeper, folder.parent, lock)
-            finally:
-                os.close(lock)
-        await asyncio.sleep(LOOK_AGAIN)
+        if lock is None:
+            await asyncio.sleep(LOOK_AGAIN)
+        elif not await asyncio.to_thread(_start_keeper, folder.parent, lock):
+            raise Unavailable(f"the keeper of Redis could not start; see {folder / LOG}")
 
 
 def _connect(path: Path) -> socket.socket | None:
@@ -180,18 +176,26 @@ async def _be_told(folder: Path, sock: socket.socket, last: _LastWord) -> Lease 
             writer.close()
 
 
-def _start_keeper(data_folder: Path, lock: int) -> None:
-    """Start a keeper that inherits the lock; returns once it has left us."""
+def _start_keeper(data_folder: Path, lock: int) -> bool:
+    """Start a keeper that inherits the lock; returns once it listens, or has failed to.
+
+    Closes our copy of the lock itself: whoever awaits this thread may be cancelled before it ends.
+    """
     here = str(Path(__file__).resolve().parent.parent)
     paths = [path for path in (os.environ.get("PYTHONPATH"), here) if path]
-    with open(data_folder / FOLDER / LOG, "ab") as log:
-        subprocess.run(
-            # -P: what lies in the working directory is not the keeper's affair.
-            [sys.executable, "-P", "-m", "state.keeper", str(data_folder), str(lock)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-            pass_fds=(lock,),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            check=False,
-        )
+    kept = {name: os.environ[name] for name in KEPT_ENVIRONMENT if name in os.environ}
+    try:
+        with open(data_folder / FOLDER / LOG, "ab") as log:
+            ended = subprocess.run(
+                # -P: what lies in the working directory is not the keeper's affair.
+                [sys.executable, "-P", "-m", "state.keeper", str(data_folder), str(lock)],
+                env={**kept, "PYTHONPATH": os.pathsep.join(paths)},
+                pass_fds=(lock,),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=False,
+            )
+    finally:
+        os.close(lock)
+    return ended.returncode == 0

@@ -205,10 +205,17 @@ def _listen() -> socket.socket:
     return listener
 
 
-def _leave_the_starter() -> None:
-    """Become nobody's child, without a terminal; only the lock is kept open."""
+def _leave_the_starter() -> int:
+    """Become nobody's child, without a terminal.
+
+    Gives a descriptor to write an octet to once all stands: the starter waits for that, and ends
+    with 1 if it never comes.
+    """
+    hears, tells = os.pipe()
     if os.fork():
-        os._exit(0)
+        os.close(tells)
+        os._exit(0 if os.read(hears, 1) else 1)
+    os.close(hears)
     os.setsid()
     trim(LOG)
     null = os.open(os.devnull, os.O_RDWR)
@@ -216,6 +223,7 @@ def _leave_the_starter() -> None:
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.dup2(logfile, 2)
+    return tells
 
 
 def main(arguments: list[str]) -> None:
@@ -225,7 +233,7 @@ def main(arguments: list[str]) -> None:
     os.chdir(folder)
     if not _take_lock(int(arguments[1]) if len(arguments) > 1 else None):
         sys.exit("another keeper has this data folder")
-    _leave_the_starter()
+    tells = _leave_the_starter()
     with suppress(ImportError):
         from setproctitle import setproctitle
 
@@ -239,6 +247,8 @@ def main(arguments: list[str]) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: keeper.stop())
+    os.write(tells, b".")
+    os.close(tells)
     keeper.run()
 
 

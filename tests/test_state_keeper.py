@@ -312,6 +312,17 @@ def test_earlier_server_still_saving(tmp_path: Path) -> None:
     assert not (folder / "redis.log").exists()
 
 
+def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    """Where Redis cannot be kept the operator reads why, or where it is written."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(Unavailable, match="cannot be started: Not a directory"):
+        asyncio.run(take_lease(tmp_path / "file", DEADLINE))
+    (tmp_path / "data" / "redis" / "keeper.sock").mkdir(parents=True)
+    with pytest.raises(Unavailable, match=r"could not start; see \S+keeper\.log"):
+        asyncio.run(take_lease(tmp_path / "data", DEADLINE))
+    assert "IsADirectoryError" in (tmp_path / "data" / "redis" / "keeper.log").read_text()
+
+
 def test_no_server_or_an_old_one(tmp_path: Path) -> None:
     """Without a Redis that is new enough the operator is told what to install."""
     old = tmp_path / "old"

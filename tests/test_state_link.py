@@ -3,11 +3,13 @@
 import asyncio
 import gc
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import uvloop
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -200,6 +202,20 @@ def test_frozen_server_then_alive_again() -> None:
 
     with running_redis() as server:
         asyncio.run(main(server))
+
+
+def test_a_pause_of_ours_is_not_the_servers_fault(server: RunningRedis) -> None:
+    """When the gateway itself was held up, an answer that has come meanwhile is still taken."""
+
+    async def main() -> None:
+        async with linked(server.address, patience=0.02) as redis:
+            future = redis.send("ECHO", "here")
+            await asyncio.sleep(0)
+            time.sleep(0.05)  # noqa: ASYNC251  it stands for a loop that is held up
+            assert await future == b"here"
+            assert redis.connected
+
+    uvloop.run(main())
 
 
 def test_connection_killed_by_the_server() -> None:
