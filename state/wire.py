@@ -27,10 +27,6 @@ _pack = cast("Callable[[tuple[Arg, ...]], bytes]", hiredis.pack_command)
 # The server is there, and cannot answer yet or any more. A client has nothing to put right.
 TRY_LATER = frozenset({"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
 
-# A loop that was held up runs its timers before it reads what has arrived in the meantime
-# (uvloop does). So an overdue answer gets one more turn before the connection is given up.
-SECOND_LOOK = 0.005
-
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}(?= |$)")
 
 
@@ -98,7 +94,6 @@ class Wire(asyncio.Protocol):
         self._answered = 0
         self._writes: deque[tuple[int, float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
-        self._looked_twice = False
         self._lost = False
 
     def send(self, args: tuple[Arg, ...]) -> asyncio.Future[Reply]:
@@ -125,21 +120,19 @@ class Wire(asyncio.Protocol):
             self._timer = self._loop.call_later(self._timeout, self._check)
 
     def _check(self) -> None:
-        """Is the oldest command overdue? One timer stands for all of them."""
+        """Is the oldest command overdue? One timer stands for all of them.
+
+        After a pause of the loop what has arrived is read first, and timers run then: so it is
+        with asyncio's own loops, and with uvloop since its libuv 1.45.
+        """
         self._timer = None
         writes = self._writes
         while writes and writes[0][0] <= self._answered:
             writes.popleft()
         if not writes:
-            self._looked_twice = False
             return
         left = writes[0][1] - self._loop.time()
-        if left > 0:
-            self._looked_twice = False
-        elif not self._looked_twice:
-            self._looked_twice = True
-            left = SECOND_LOOK
-        else:
+        if left <= 0:
             self.drop(f"no answer within {self._timeout:g} s")
             return
         self._timer = self._loop.call_later(left, self._check)
