@@ -78,8 +78,11 @@ def _typed(tree: Tree, state: State, text: str) -> tuple[State, Step]:
 
 def _looked(tree: Tree, state: State, result: Answer | OverBudget) -> tuple[State, Step]:
     screen = tree.screens.get(state.screen)
+    if isinstance(screen, Menu | Question):
+        return _show(tree, state)
     if not isinstance(screen, Lookup):
-        return _show(tree, state, wrong=False)
+        # A message's facts are not kept, so it cannot be said a second time.
+        return leave(tree, state, tree.exits.busy)
     if isinstance(result, OverBudget):
         return _go(tree, state, screen.on[Branch.OVER_BUDGET], {"minutes": _minutes(result)})
     target = screen.on[Branch(result.verdict.outcome)]

@@ -7,7 +7,7 @@ It never holds an ID: a look-up follows the question in the same turn.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 VERSION = 1
@@ -35,7 +35,7 @@ EXPIRED = State(tree="", language="", screen="", ended=True)
 
 def encode(state: State) -> bytes:
     """The state as JSON."""
-    fields = {
+    kept = {
         "v": VERSION,
         "tree": state.tree,
         "language": state.language,
@@ -44,7 +44,7 @@ def encode(state: State) -> bytes:
         "turns": state.turns,
         "ended": state.ended,
     }
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode(
+    return json.dumps(kept, separators=(",", ":"), ensure_ascii=False).encode(
         errors="surrogatepass"
     )
 
@@ -52,15 +52,14 @@ def encode(state: State) -> bytes:
 def decode(blob: bytes) -> State:
     """The state in JSON. Anything that is none, or of another version, is EXPIRED."""
     try:
-        fields: Any = json.loads(blob) if len(blob) <= MOST_OCTETS else None
+        kept: Any = json.loads(blob) if len(blob) <= MOST_OCTETS else None
     except (ValueError, RecursionError):
         return EXPIRED
-    if not isinstance(fields, dict) or fields.pop("v", None) != VERSION:
+    if not isinstance(kept, dict) or kept.pop("v", None) != VERSION:
         return EXPIRED
-    try:
-        state = State(**fields)
-    except TypeError:
+    if kept.keys() != {field.name for field in fields(State)}:
         return EXPIRED
+    state = State(**kept)
     texts = (state.tree, state.language, state.screen)
     counts = (state.tries, state.turns)
     sound = (
