@@ -33,6 +33,7 @@ def read_message(frame: bytes) -> tuple[int, ShortMessage]:
     if length != len(frame) or command_id not in _NAMES:
         raise bad
     pdu = _body(command_id)
+    pdu.sm_length = None  # smpplib's 0 would pass for one that was read
     try:
         pdu.parse(frame)
     except (struct.error, LookupError, TypeError, ValueError, exceptions.UnknownCommandError):

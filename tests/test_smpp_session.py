@@ -558,11 +558,13 @@ def test_esme_and_smsc(window: int, up: int, down: int, step: int) -> None:
                 reasons.append(reason)
 
     def carry() -> None:
-        while any(pair := (a.bytes_to_send(), b.bytes_to_send())):
+        pair = (a.bytes_to_send(), b.bytes_to_send())
+        while pair != (b"", b""):
             for to, raw in zip((b, a), pair, strict=True):
                 for at in range(0, len(raw), step):
                     for event in to.receive_bytes(raw[at : at + step], 0.0):
                         take(to, event)
+            pair = (a.bytes_to_send(), b.bytes_to_send())
 
     carry()
     for _ in range(up):
