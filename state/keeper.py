@@ -4,7 +4,7 @@ The keeper of one data folder's Redis: `python -m state.keeper DATA_DIR`.
 Whoever uses the data folder connects to redis/keeper.sock and stays connected: that is a lease.
 
     user    ── connects ──▶ keeper            the first lease starts both servers
-    user    ◀── {"waiting": "..."} ──         at most one a second, while they load
+    user    ◀── {"waiting": "..."} ──         while they start, or load their data
     user    ◀── {"ready": true}               or {"error": "one sentence"}, and the end
     kernel  ── closes ──▶ keeper              the user has ended, by whatever death
 
@@ -53,7 +53,6 @@ class Keeper:
         self._leases: dict[socket.socket, str] = {}  # each with what it was told last
         self._servers: list[Server] = []
         self._failure = ""
-        self._told = 0.0
         self._stop = False
         self._had_lease = False
         try:
@@ -77,7 +76,7 @@ class Keeper:
                 for server in self._servers:
                     server.advance(now)
                     self._failure = self._failure or server.failure
-            self._tell(now)
+            self._tell()
             if not self._leases and (self._had_lease or now > give_up) and not self._accept():
                 break
         self._end()
@@ -130,17 +129,14 @@ class Keeper:
         self._leases.pop(lease, None)
         lease.close()
 
-    def _tell(self, now: float) -> None:
+    def _tell(self) -> None:
         if self._failure:
             message: dict[str, str | bool] = {"error": self._failure}
         elif all(server.phase is Phase.UP for server in self._servers):
             message = {"ready": True}
-        elif now - self._told > 1:
-            self._told = now
+        else:
             doing = next(s.doing for s in self._servers if s.phase is not Phase.UP)
             message = {"waiting": doing}
-        else:
-            return
         line = json.dumps(message) + "\n"
         for lease, last in list(self._leases.items()):
             # Who has been told that it is ready hears no more: a restart is not their affair.
