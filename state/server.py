@@ -87,7 +87,10 @@ class Server:
         if self.failure:
             return
         if self.phase is Phase.IDLE and now >= self._not_before:
-            self._start(now)
+            try:
+                self._start(now)
+            except OSError as error:
+                self.failure = f"the {self.role.name} server cannot be started: {error.strerror}"
         elif self.phase is Phase.STARTING:
             self._see_whether_up()
 

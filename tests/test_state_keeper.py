@@ -317,6 +317,11 @@ def test_a_folder_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(Unavailable, match="cannot be started: Not a directory"):
         asyncio.run(take_lease(tmp_path / "file", DEADLINE))
+    (tmp_path / "other" / "redis").mkdir(parents=True)
+    (tmp_path / "other" / "redis" / "state").write_text("")
+    with pytest.raises(Unavailable, match="the state server cannot be started: File exists"):
+        asyncio.run(take_lease(tmp_path / "other", DEADLINE))
+    asyncio.run(stopped(tmp_path / "other", DEADLINE))
     (tmp_path / "data" / "redis" / "keeper.sock").mkdir(parents=True)
     with pytest.raises(Unavailable, match=r"could not start; see \S+keeper\.log"):
         asyncio.run(take_lease(tmp_path / "data", DEADLINE))
