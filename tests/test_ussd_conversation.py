@@ -4,18 +4,26 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 
 import pytest
 
 from dialogue.phrases import Phrase
 from dialogue.tree import Message
-from eligibility.answer import Asker
+from eligibility.answer import Answer, Asker, OverBudget
 from state.link import Redis
 from telecom.channel import Channel
 from telecom.msisdn import Msisdn
 from telecom.screen import fits
 from tests.redis_server import RunningRedis, running_redis
-from tests.scripted_inquirer import COVERED, NOT_COVERED, PHRASES, SCRIPT, TREE
+from tests.scripted_inquirer import (
+    COVERED,
+    NOT_COVERED,
+    PHRASES,
+    SCRIPT,
+    TREE,
+    ScriptedInquirer,
+)
 from tests.ussd_line import ANSWER, FA, HASHES, MENU, NUMBER, Line, on
 from ussd.conversation import Turned, UssdRequest, UssdTimes
 from ussd.sessions import UssdReply
@@ -104,10 +112,22 @@ def test_a_repeated_request(server: RunningRedis) -> None:
 
 
 def test_the_same_request_many_times_at_once(server: RunningRedis) -> None:
-    """Copies of a request that arrive together all get the same answer."""
+    """Copies of a request that arrive together all get the same answer and code."""
+
+    codes = count(10_000_000_000)
+
+    class NewCodes(ScriptedInquirer):
+        """An inquirer that never gives the same code twice."""
+
+        async def inquire(
+            self, national_id: str, asker: Asker, channel: Channel, *, retry_key: str | None = None
+        ) -> Answer | OverBudget:
+            answer = await super().inquire(national_id, asker, channel, retry_key=retry_key)
+            assert isinstance(answer, Answer)
+            return replace(answer, tracking_code=str(next(codes)))
 
     async def play(redis: Redis) -> None:
-        line = Line(redis)
+        line = Line(redis, inquirer=NewCodes())
         told = UssdReply("", more=True)
         for text in ("", "5", "5*5", "5*5*1", f"5*5*1*{NOT_COVERED}"):
             replies = set(await asyncio.gather(*(line.send(text) for _ in range(8))))
