@@ -17,6 +17,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Callable
+from contextlib import suppress
 from enum import Enum, auto
 
 from state.binary import Binary
@@ -27,6 +28,8 @@ FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 5.0
 QUICK_DEATHS = 3
 """So many deaths in a row before the first PING is answered, and it is not tried again."""
+EARLIER_MAY_ANSWER = 0.5
+"""Seconds in which a server notices the signal that its keeper's death sends it, and more."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -69,14 +72,14 @@ class Server:
         self._pause = FIRST_PAUSE
         self._not_before = 0.0
         self._started = 0.0
-        self._waits = False
+        self._waits_since: float | None = None
 
     @property
     def doing(self) -> str:
         """What it is waited for, to end a sentence with."""
         if self.loading:
             return f"the {self.role.name} server is loading its data"
-        if self._waits:
+        if self._waits_since is not None:
             return f"an earlier {self.role.name} server is still saving its data"
         return f"the {self.role.name} server is starting"
 
@@ -105,11 +108,10 @@ class Server:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            self._waits = True
-            self._not_before = now + FIRST_PAUSE
             os.close(lock)
+            self._wait_for_the_earlier(now)
             return
-        self._waits = False
+        self._waits_since = None
         trim(f"{folder}/redis.log")
         self._log_start = size(f"{folder}/redis.log")
         keeper = os.getpid()
@@ -143,6 +145,21 @@ class Server:
         self._started = now
         self.loading = False
         self.phase = Phase.STARTING
+
+    def _wait_for_the_earlier(self, now: float) -> None:
+        """A killed keeper's server has been told to end, and saves first.
+
+        If it answers still, it could not save, and has stayed (on a full disk, for one).
+        """
+        self._not_before = now + FIRST_PAUSE
+        if self._waits_since is None:
+            self._waits_since = now
+        elif now - self._waits_since > EARLIER_MAY_ANSWER:
+            self._waits_since = now
+            with suppress(OSError):
+                if ask(self._socket, b"PING", patience=0.2).startswith(b"+PONG"):
+                    self._log(f"{self.role.name}: ending an earlier server that has stayed")
+                    self._tx_shutdown()
 
     def _see_whether_up(self) -> None:
         try:
@@ -212,21 +229,24 @@ class Server:
         if self.phase is not Phase.UP:
             process.terminate()
             return
-        saves = b"SHUTDOWN"
         try:
-            if self.role is CACHE:
-                saves = b"SHUTDOWN SAVE"
-                # Saving 45 million people again, unchanged, would make every command slow to end.
-                if b"rdb_changes_since_last_save:0\r" in ask(
-                    self._socket, b"INFO persistence", patience=5
-                ):
-                    saves = b"SHUTDOWN NOSAVE"
-            refusal = ask(self._socket, saves, patience=120)
-            if refusal:
-                self._log(f"{self.role.name}: could not save its data; see redis.log")
-                ask(self._socket, b"SHUTDOWN NOSAVE", patience=10)
+            self._tx_shutdown()
         except OSError:
             process.terminate()
+
+    def _tx_shutdown(self) -> None:
+        """Returns once the server has closed the connection. Raises OSError."""
+        saves = b"SHUTDOWN"
+        if self.role is CACHE:
+            saves = b"SHUTDOWN SAVE"
+            # Saving 45 million people again, unchanged, would make every command slow to end.
+            facts = ask(self._socket, b"INFO persistence", patience=5)
+            if b"rdb_changes_since_last_save:0\r" in facts:
+                saves = b"SHUTDOWN NOSAVE"
+        refusal = ask(self._socket, saves, patience=120)
+        if refusal:
+            self._log(f"{self.role.name}: could not save its data; see redis.log")
+            ask(self._socket, b"SHUTDOWN NOSAVE", patience=10)
 
     def wait_end(self, patience: float) -> None:
         """Until it has ended, and been reaped; after `patience` seconds by force."""

@@ -205,6 +205,26 @@ def test_keeper_killed(tmp_path: Path) -> None:
     asyncio.run(main())
 
 
+def test_keeper_killed_and_the_disk_full(tmp_path: Path) -> None:
+    """A server that cannot save, and so stays behind a killed keeper, is ended by the next one."""
+
+    async def main() -> None:
+        async with using(tmp_path) as stores:
+            await stores.cache.send("SET", "lost", "yes")
+            before = await pid_of(stores.cache)
+            # Where a full disk would stop the save: its draft cannot be written.
+            (tmp_path / "redis" / "cache" / f"temp-{before}.rdb").mkdir()
+            watch = Watch(before)
+            os.kill(keeper_of(tmp_path), signal.SIGKILL)
+            await asyncio.to_thread(watch.wait_end)
+            assert not await eventually(stores.cache, "EXISTS", "lost")
+            assert await pid_of(stores.cache) != before
+        await stopped(tmp_path, DEADLINE)
+
+    asyncio.run(main())
+    assert "an earlier server that has stayed" in (tmp_path / "redis" / "keeper.log").read_text()
+
+
 @pytest.mark.parametrize("role", ["cache", "state"])
 def test_server_killed(tmp_path: Path, role: str) -> None:
     """A redis-server that dies is started again; nothing of the state is lost."""
