@@ -80,6 +80,7 @@ class Link(Protocol):
         self._flush_call: IDelayedCall | None = None
         self._close_call: IDelayedCall | None = None
         self._in_batch = False
+        self._open = False
 
     @property
     def session(self) -> Session:
@@ -126,6 +127,7 @@ class Link(Protocol):
 
     def connectionMade(self) -> None:
         """Twisted: the connection stands."""
+        self._open = True
         self.transport.setTcpNoDelay(True)
         self.transport.registerProducer(self, True)
         self._reschedule()
@@ -141,6 +143,7 @@ class Link(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Twisted: the connection has ended."""
+        self._open = False
         self._happened(self._session.connection_lost())
         for call in (self._timer, self._flush_call, self._close_call):
             if call is not None and call.active():
@@ -184,7 +187,7 @@ class Link(Protocol):
             self._flush_soon()
 
     def _flush_soon(self) -> None:
-        if not self._in_batch and self._flush_call is None and self.connected:
+        if not self._in_batch and self._flush_call is None and self._open:
             self._flush_call = self._clock.callLater(0, self._flush)
 
     def _flush(self) -> None:
@@ -192,12 +195,12 @@ class Link(Protocol):
             self._flush_call.cancel()
         self._flush_call = None
         data = self._session.bytes_to_send()
-        if data and self.connected:
+        if data and self._open:
             self.transport.write(data)
         self._reschedule()
 
     def _close(self) -> None:
-        if not self.connected or self._close_call is not None:
+        if not self._open or self._close_call is not None:
             return
         self._flush()
         self.transport.unregisterProducer()

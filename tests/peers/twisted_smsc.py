@@ -1,0 +1,102 @@
+# mypy: ignore-errors
+"""
+An SMSC that we did not write, on smpp.twisted3, told what to do over standard input.
+
+Runs in an environment of its own: smpp.twisted3 holds Twisted back at a version of 2023.
+
+    in    {"do": "deliver", "source": "98912…", "destination": "…", "hex": "…"}
+          {"do": "drop"}
+    out   {"saw": "done" | "listening" | "bind" | "submit" | "deliver_resp", …}
+"""
+
+import json
+from typing import Any
+
+from smpp.pdu.operations import DeliverSM
+from smpp.pdu.pdu_types import (
+    AddrNpi,
+    AddrTon,
+    CommandStatus,
+    DataCoding,
+    DataCodingDefault,
+    EsmClass,
+    EsmClassMode,
+    EsmClassType,
+)
+from smpp.twisted.config import SMPPServerConfig
+from smpp.twisted.protocol import DataHandlerResponse
+from smpp.twisted.server import SMPPServerFactory
+from twisted.cred.checkers import InMemoryUsernamePasswordDatabaseDontUse
+from twisted.cred.portal import IRealm, Portal
+from twisted.internet import reactor, stdio
+from twisted.protocols.basic import LineReceiver
+from zope.interface import implementer
+
+
+def tell(saw: str, **more: Any) -> None:
+    """Say what happened."""
+    print(json.dumps({"saw": saw, **more}), flush=True)
+
+
+@implementer(IRealm)
+class Realm:
+    def requestAvatar(self, avatar: bytes, _mind: object, *interfaces: Any) -> Any:
+        tell("bind", system_id=str(avatar))
+        return interfaces[0], avatar, lambda: None
+
+
+def received(_system_id: str, _smpp: object, pdu: Any) -> Any:
+    """Take one message from the ESME."""
+    if pdu.commandId.name == "submit_sm":
+        coding = pdu.params["data_coding"]
+        tell(
+            "submit",
+            source=pdu.params["source_addr"].decode(),
+            destination=pdu.params["destination_addr"].decode(),
+            hex=pdu.params["short_message"].hex(),
+            coding=str(coding.schemeData),
+        )
+    return DataHandlerResponse(CommandStatus.ESME_ROK, message_id=b"twisted-1")
+
+
+def main() -> None:
+    """Listen until standard input ends."""
+    passwords = InMemoryUsernamePasswordDatabaseDontUse()
+    passwords.addUser("dargah", "secret")
+    config = SMPPServerConfig(msgHandler=received, systems={"dargah": {"max_bindings": 2}})
+    factory = SMPPServerFactory(config, Portal(Realm(), [passwords]))
+    port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+
+    class Orders(LineReceiver):
+        delimiter = b"\n"
+
+        def lineReceived(self, line: bytes) -> None:
+            order = json.loads(line)
+            for bind in factory.getBoundConnections("dargah") or []:
+                if order["do"] == "drop":
+                    bind.transport.abortConnection()
+                    continue
+                message = DeliverSM(
+                    source_addr_ton=AddrTon.INTERNATIONAL,
+                    source_addr_npi=AddrNpi.ISDN,
+                    source_addr=order["source"],
+                    destination_addr=order["destination"],
+                    esm_class=EsmClass(EsmClassMode.DEFAULT, EsmClassType.DEFAULT),
+                    data_coding=DataCoding(schemeData=DataCodingDefault.UCS2),
+                    short_message=bytes.fromhex(order["hex"]),
+                )
+                bind.sendDataRequest(message).addCallback(
+                    lambda answer: tell("deliver_resp", status=str(answer.response.status))
+                )
+
+            tell("done")
+
+        def connectionLost(self, reason: object = None) -> None:
+            reactor.stop()
+
+    stdio.StandardIO(Orders())
+    tell("listening", port=port.getHost().port)
+    reactor.run()
+
+
+main()
