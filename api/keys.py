@@ -7,6 +7,7 @@ The secret part is 32 random bytes, so a plain SHA-256 of it is as good as a slo
 can try them all. Only that digest is stored, and the whole key is shown once, when it is made.
 """
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -100,12 +101,11 @@ class ApiKeys:
     async def list(self) -> list[Key]:
         """Every key ever made, oldest first, the revoked ones too."""
         ids = sorted(raw.decode() for raw in await self._commands.send("SMEMBERS", LIST))
-        futures = [self._commands.send("HGETALL", _place(key_id)) for key_id in ids]
-        keys = [
-            key
-            for key_id, future in zip(ids, futures, strict=True)
-            if (key := _key(key_id, _fields(await future))) is not None
-        ]
+        replies = await asyncio.gather(
+            *(self._commands.send("HGETALL", _place(key_id)) for key_id in ids)
+        )
+        named = zip(ids, replies, strict=True)
+        keys = [key for key_id, reply in named if (key := _key(key_id, _fields(reply)))]
         return sorted(keys, key=lambda key: key.created)
 
     async def revoke(self, key_id: str, now: datetime) -> bool:
