@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from config.errors import ConfigError
 from config.toml_lines import Document
 
 T = TypeVar("T")
@@ -52,28 +51,34 @@ def url() -> dict[str, Any]:
 
 
 def read_section(
-    kind: type[T], document: Document, path: tuple[str, ...], environ: Mapping[str, str]
+    kind: type[T],
+    document: Document,
+    path: tuple[str, ...],
+    environ: Mapping[str, str],
+    problems: list[str],
 ) -> dict[str, Any]:
     """The values of one table for the fields of `kind`, checked; only those that are given.
 
-    Raises ConfigError, naming file and line.
+    What is wrong is added to `problems`, one sentence each, naming file and line.
     """
     table: Any = document.data
     for name in path:
         table = table.get(name, {})
     if not isinstance(table, dict):
-        raise ConfigError(f"{document.where(*path)}: [{path[-1]}] must be a table of settings.")
+        problems.append(f"{document.where(*path)}: [{path[-1]}] must be a table of settings.")
+        return {}
     hints = get_type_hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     values = {}
     for key, value in table.items():
         if key not in fields:
-            raise ConfigError(unknown_key(document, (*path, key), list(fields)))
+            problems.append(unknown_key(document, (*path, key), list(fields)))
+            continue
         try:
             values[key] = _value(value, hints[key], fields[key].metadata, environ)
         except ValueError as error:
             name = ".".join((*path, key))
-            raise ConfigError(f"{document.where(*path, key)}: {name}: {error}") from None
+            problems.append(f"{document.where(*path, key)}: {name}: {error}")
     return values
 
 

@@ -5,18 +5,15 @@ Everything is read once at the start into frozen dataclasses; nothing below asks
 environment or a file again.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from config.errors import ConfigError
 from config.reading import Secret, choice, read_section, unknown_key, url, within
 from config.toml_lines import Document, read_toml
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,24 +143,23 @@ def read_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     if path is None and environ.get("DARGAH_SETTINGS"):
         path = Path(environ["DARGAH_SETTINGS"])
     own = read_toml(path) if path else Document("defaults.toml", {}, {})
-    for key in own.data:
-        if key != "data_folder" and key not in _SECTIONS:
-            raise ConfigError(unknown_key(own, (key,), ["data_folder", *_SECTIONS]))
+    problems = [
+        unknown_key(own, (key,), ["data_folder", *_SECTIONS])
+        for key in own.data
+        if key != "data_folder" and key not in _SECTIONS
+    ]
     sections = {
-        name: _section(kind, name, defaults, own, environ) for name, kind in _SECTIONS.items()
+        name: read_section(kind, defaults, (name,), environ, problems)
+        | read_section(kind, own, (name,), environ, problems)
+        for name, kind in _SECTIONS.items()
     }
     folder = environ.get("DARGAH_DATA") or own.data.get("data_folder", defaults.data["data_folder"])
     if not isinstance(folder, str) or not folder:
-        raise ConfigError(f"{own.where('data_folder')}: data_folder: a folder is needed.")
-    return Settings(data_folder=Path(folder).absolute(), document=own, **sections)
-
-
-def _section(
-    kind: type[T], name: str, defaults: Document, own: Document, environ: Mapping[str, str]
-) -> T:
-    values = read_section(kind, defaults, (name,), environ)
-    values |= read_section(kind, own, (name,), environ)
-    missing = [f.name for f in dataclasses.fields(kind) if f.name not in values]  # type: ignore[arg-type]
-    if missing:
-        raise ConfigError(f"defaults.toml: [{name}] lacks {', '.join(missing)}.")
-    return kind(**values)
+        problems.append(f"{own.where('data_folder')}: data_folder: a folder in quotes is needed.")
+    if problems:
+        raise ConfigError(problems[0], tuple(problems[1:]))
+    return Settings(
+        data_folder=Path(folder).absolute(),
+        document=own,
+        **{name: kind(**sections[name]) for name, kind in _SECTIONS.items()},
+    )

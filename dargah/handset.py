@@ -6,8 +6,9 @@ Knows nothing of the gateway but its address, as an aggregator does.
 
 import http.client
 import secrets
+import ssl
 from dataclasses import dataclass, field
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from dargah.failures import Failure
 
@@ -25,9 +26,9 @@ class Screen:
 
 @dataclass(slots=True)
 class Handset:
-    """One phone. `address` is host:port, `msisdn` as the person gives it, `secret` the header's."""
+    """One phone. `gateway` is a URL without a path, `secret` what the aggregator shows it."""
 
-    address: str
+    gateway: str
     msisdn: str = field(repr=False)
     secret: str = field(default="", repr=False)
     _session: str = ""
@@ -58,13 +59,13 @@ class Handset:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         if self.secret:
             headers["X-Dargah-Secret"] = self.secret
-        connection = http.client.HTTPConnection(self.address, timeout=NETWORK_TIMEOUT)
+        connection = _connection(self.gateway)
         try:
             connection.request("POST", "/ussd", urlencode(form), headers)
             answer = connection.getresponse()
             body = answer.read(64 * 1024).decode("utf-8")
         except (OSError, http.client.HTTPException) as error:
-            raise Failure(f"the gateway at {self.address} does not answer: {error}.") from None
+            raise Failure(f"the gateway at {self.gateway} does not answer: {error}.") from None
         finally:
             connection.close()
         if answer.status != 200:
@@ -73,3 +74,15 @@ class Handset:
         if word not in ("CON", "END"):
             raise Failure("the gateway's answer begins with neither CON nor END.")
         return Screen(text, more=word == "CON")
+
+
+def _connection(gateway: str) -> http.client.HTTPConnection:
+    url = urlsplit(gateway)
+    host, port = url.hostname or "127.0.0.1", url.port
+    if url.scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=NETWORK_TIMEOUT)
+    # The gateway on this machine, found by its own file: its certificate names its public host.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(host, port, timeout=NETWORK_TIMEOUT, context=context)

@@ -15,6 +15,7 @@ from setproctitle import setproctitle
 
 from config.errors import ConfigError
 from dargah.failures import Failure
+from dargah.logs import set_up_logs
 
 COMMANDS = {
     "demo": "try it: everything on loopback, with a synthetic population",
@@ -32,6 +33,10 @@ COMMANDS = {
 }
 
 
+LOGGING = frozenset({"serve", "demo"})
+"""Commands that set their logs up themselves; the others show warnings alone."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 1 could not, 2 wrong usage)."""
     words = list(sys.argv[1:] if argv is None else argv)
@@ -43,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     run: Callable[[argparse.Namespace], int] = args.run
+    if args.command not in LOGGING:
+        set_up_logs("warning", readable=True)
     try:
         return run(args)
     except (ConfigError, Failure) as error:

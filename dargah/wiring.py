@@ -1,11 +1,10 @@
 """From settings to objects: the one place where the parts of the house meet."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
 
 import structlog
@@ -16,9 +15,11 @@ from config.errors import ConfigError
 from config.redis_settings import RedisSettings
 from config.settings import Settings
 from dargah.failures import Failure
-from dialogue.phrases import Phrases, load_phrases
+from dialogue.advance import leave
+from dialogue.check import load_dialogue
+from dialogue.phrases import Phrases
+from dialogue.state import EXPIRED
 from dialogue.tree import Tree
-from dialogue.tree_file import load_tree
 from eligibility.cache import Cache
 from eligibility.freshness import Freshness
 from eligibility.generation import Generation
@@ -30,8 +31,8 @@ from state.sessions import SessionStore
 from state.stores import Stores, open_stores
 from telecom.channel import Channel
 from ussd.aggregator import Aggregator
-from ussd.conversation import UssdConversations
-from ussd.sessions import UssdSessions
+from ussd.conversation import UssdConversations, UssdTimes
+from ussd.rendering import render
 
 log = structlog.get_logger("dargah")
 
@@ -42,8 +43,12 @@ def clock() -> datetime:
 
 
 @asynccontextmanager
-async def stores_of(settings: Settings) -> AsyncIterator[Stores]:
-    """Both roles of Redis, opened and closed.
+async def stores_of(
+    settings: Settings,
+    *,
+    timeout: float | None = None,  # noqa: ASYNC109 - a setting that is handed on
+) -> AsyncIterator[Stores]:
+    """Both roles of Redis, opened and closed; `timeout` (seconds) goes before the settings'.
 
     Raises Failure where Redis cannot be had, and for what it refuses inside the block.
     """
@@ -53,7 +58,7 @@ async def stores_of(settings: Settings) -> AsyncIterator[Stores]:
             RedisSettings(
                 cache_url=redis.cache_url.value,
                 state_url=redis.state_url.value,
-                timeout=redis.timeout,
+                timeout=timeout or redis.timeout,
                 in_flight=redis.in_flight,
                 start_deadline=redis.start_deadline,
             ),
@@ -78,14 +83,18 @@ def hashes_of(settings: Settings) -> KeyedHash:
         raise Failure(f"{path} cannot be read or made ({error.strerror}).") from None
 
 
-def cache_of(stores: Stores, settings: Settings) -> Cache:
-    """Who looks people up."""
+def cache_of(
+    stores: Stores,
+    settings: Settings,
+    noticed: Callable[[Generation], None] | None = None,
+) -> Cache:
+    """Who looks people up; `noticed` is told of each generation that begins to answer."""
     eligibility = settings.eligibility
     freshness = Freshness(
         fresh_for=timedelta(hours=eligibility.fresh_for),
         usable_for=timedelta(days=eligibility.usable_for),
     )
-    return Cache(stores.cache, stores.state, freshness, noticed=_noticed)
+    return Cache(stores.cache, stores.state, freshness, noticed=noticed)
 
 
 def ledger_of(stores: Stores, settings: Settings) -> Ledger:
@@ -100,11 +109,14 @@ def ledger_of(stores: Stores, settings: Settings) -> Ledger:
 
 
 def dialogue_of(settings: Settings) -> tuple[Tree, Phrases]:
-    """The tree and the phrases. Raises ConfigError."""
+    """The tree and the phrases, proven. Raises ConfigError."""
+    return load_dialogue(*dialogue_folders(settings))
+
+
+def dialogue_folders(settings: Settings) -> tuple[Path | None, Path | None]:
+    """Where the operator's own tree and phrases lie; None: those that come with Dargah."""
     own = settings.dialogue
-    tree = Path(own.tree) if own.tree else files("config") / "dialogue" / "tree.toml"
-    phrases = Path(own.phrases) if own.phrases else files("config") / "phrases"
-    return load_tree(tree), load_phrases(phrases)
+    return Path(own.tree) if own.tree else None, Path(own.phrases) if own.phrases else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,21 +126,24 @@ class Gateway:
     cache: Cache
     inquiries: Inquiries
     aggregator: Aggregator
+    ussd_sorry: str
     api: EligibilityApi
 
 
 def gateway_of(
     stores: Stores,
     settings: Settings,
-    observer: Observer | None = None,
+    *,
+    observer: Observer,
+    turned: Callable[[str], None],
 ) -> Gateway:
     """Everything behind the ports. Raises ConfigError for a tree or phrases that do not hold."""
     tree, phrases = dialogue_of(settings)
     hashes = hashes_of(settings)
-    cache = cache_of(stores, settings)
+    cache = cache_of(stores, settings, _noticed)
     own = settings.eligibility
     phone = Budget(own.phone_burst, own.phone_per_minute)
-    budgets = {channel: phone for channel in Channel} | {
+    budgets = dict.fromkeys(Channel, phone) | {
         Channel.API: Budget(own.api_burst, own.api_per_minute)
     }
     inquiries = Inquiries(
@@ -144,13 +159,22 @@ def gateway_of(
         tree,
         phrases,
         inquiries,
-        UssdSessions(SessionStore(stores.state), hashes),
-        turn_seconds=settings.dialogue.turn_timeout,
+        SessionStore(stores.state),
+        hashes,
+        times=UssdTimes(
+            session=settings.ussd.session_ttl,
+            ended=settings.ussd.ended_ttl,
+            turn=settings.dialogue.turn_timeout,
+        ),
+        turned=turned,
     )
+    busy = tree.exits.busy
+    _, sorry = leave(tree, replace(EXPIRED, language=tree.languages[0]), busy)
     return Gateway(
         cache=cache,
         inquiries=inquiries,
         aggregator=Aggregator(conversations, operator=settings.ussd.operator),
+        ussd_sorry=f"END {render(phrases, sorry)[0]}",
         api=EligibilityApi(ApiKeys(stores.state), inquiries, hashes),
     )
 

@@ -46,7 +46,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "numpy": ("eligibility/",),
     "prometheus_client": ("dargah/",),
     "rich": ("dargah/",),
-    "setproctitle": ("dargah/",),
+    "setproctitle": ("dargah/", "state/keeper.py"),
     "uvloop": ("dargah/",),
     "smpplib": ("smpp/",),
     "asterisk": ("ivr/",),

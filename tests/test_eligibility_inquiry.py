@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
 import pytest
-from state.keyed_hash import KeyedHash
 
 from eligibility.answer import Answer, Asker, OverBudget, RetryKeyReused
 from eligibility.inquiry import Inquiries, InquirySettings
@@ -18,6 +17,7 @@ from eligibility.tracking_code import is_code
 from eligibility.verdict import Outcome, Source, Verdict
 from state.commands import Commands
 from state.errors import Unavailable
+from state.keyed_hash import KeyedHash
 from state.link import open_redis
 from telecom.channel import Channel
 from tests.redis_server import FailsAt, RunningRedis, running_redis

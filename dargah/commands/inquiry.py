@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     required_folder(settings.data_folder)
     if args.msisdn:
         try:
-            asker = hashes_of(settings).of("msisdn", Msisdn.parse(args.msisdn).digits)
+            asker = hashes_of(settings).of("asker", Msisdn.parse(args.msisdn).digits)
         except NotAnMsisdn as error:
             raise Failure(f"--msisdn: {error}") from None
     return asyncio.run(_show(settings, code, asker))

@@ -20,7 +20,7 @@ def options(parser: argparse.ArgumentParser) -> None:
         "--scope",
         action="append",
         choices=sorted(SCOPES),
-        help="what it may do; again for more. Without: eligibility",
+        help="what it may do besides asking for eligibility (details: kind and branch)",
     )
     does.add_parser("list", help="every key, without its secret")
     revoke = does.add_parser("revoke", help="refuse a key from now on")
@@ -37,9 +37,9 @@ async def _run(settings: Settings, args: argparse.Namespace) -> int:
     async with stores_of(settings) as stores:
         keys = ApiKeys(stores.state)
         if args.does == "create":
-            scopes = args.scope or ["eligibility"]
+            wanted = {"eligibility", *(args.scope or ())}
             try:
-                print(await keys.create(args.name, scopes, secrets.token_bytes, clock()))
+                print(await keys.create(args.name, wanted, secrets.token_bytes, clock()))
             except ValueError as error:
                 raise Failure(f"{error}.") from None
         elif args.does == "list":

@@ -25,8 +25,13 @@ LONGEST_LINE = 256
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What may follow `dargah lookup`."""
-    parser.add_argument("ids", nargs="+", metavar="ID", help="national IDs; - reads them from "
-                        "standard input, one a line (so that they stay out of the shell's history)")
+    parser.add_argument(
+        "ids",
+        nargs="+",
+        metavar="ID",
+        help="national IDs; - reads them from "
+        "standard input, one a line (so that they stay out of the shell's history)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line, in order")
 
 

@@ -1,0 +1,54 @@
+"""`dargah bench cache`: this machine against its own limits."""
+
+import argparse
+import asyncio
+import json
+import os
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from config.settings import Settings, read_settings
+from dargah.bench_cache import bench_cache, table
+from dargah.failures import Failure
+from dargah.loop import new_loop
+from dargah.wiring import required_folder
+from state.embedded import stopped
+
+STOP = 120.0
+"""Seconds for the bench's Redis to end before its folder is removed."""
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may follow `dargah bench`."""
+    parser.add_argument("what", choices=["cache"], help="what to measure")
+    parser.add_argument("--people", type=int, default=1_000_000, metavar="N", help="(1,000,000)")
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, metavar="S", help="for each measurement (3)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, on a Redis and a folder of the bench's own, and print."""
+    settings = read_settings(args.settings, os.environ)
+    if args.people < 1 or not 0 < args.seconds <= 600:
+        raise Failure("a bench has at least one person, and lasts up to 600 seconds.")
+    required_folder(settings.data_folder)
+    with tempfile.TemporaryDirectory(prefix="bench-", dir=settings.data_folder) as folder:
+        own = _settings_of_bench(settings, Path(folder))
+        with asyncio.Runner(loop_factory=new_loop) as runner:
+            measured = runner.run(bench_cache(own, args.people, args.seconds))
+            runner.run(stopped(own.data_folder, STOP))
+    print(json.dumps(measured.as_json()) if args.json else table(measured))
+    return 0
+
+
+def _settings_of_bench(settings: Settings, folder: Path) -> Settings:
+    """A Redis of the bench's own: never the operator's."""
+    none = type(settings.redis.cache_url)()
+    return replace(
+        settings,
+        data_folder=folder,
+        redis=replace(settings.redis, cache_url=none, state_url=none, timeout=5.0),
+    )

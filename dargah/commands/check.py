@@ -1,0 +1,66 @@
+"""`dargah check`: settings, tree and phrases, proved before they are used."""
+
+import argparse
+import os
+
+from config.errors import ConfigError
+from config.settings import read_settings
+from dargah.serving import http_settings
+from dargah.wiring import dialogue_folders
+from dialogue.check import findings, read_dialogue
+from dialogue.check_words import renderings
+from dialogue.phrases import Phrases
+from dialogue.tree import Tree
+from telecom.screen import octets_of
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may follow `dargah check`."""
+    parser.add_argument(
+        "--screens", action="store_true", help="print every screen as it is at its longest"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print each problem with file and line; 1 if there is one."""
+    problems = []
+    try:
+        settings = read_settings(args.settings, os.environ)
+    except ConfigError as error:
+        print(error, *error.others, sep="\n")
+        return 1
+    try:
+        http_settings(settings)
+    except ConfigError as error:
+        problems.append(str(error))
+    try:
+        tree, phrases = read_dialogue(*dialogue_folders(settings))
+        found = findings(tree, phrases)
+        problems += map(str, found)
+        if not found:
+            _report(tree, phrases, whole=args.screens)
+    except ConfigError as error:
+        problems.append(str(error))
+    for problem in problems:
+        print(problem)
+    if not problems:
+        print("Settings, tree and phrases hold.")
+    return 1 if problems else 0
+
+
+def _report(tree: Tree, phrases: Phrases, *, whole: bool) -> None:
+    """What was proved, counted; with `whole`, every screen that was rendered for it."""
+    rendered = list(renderings(tree, phrases))
+    if whole:
+        for one in rendered:
+            for number, page in enumerate(one.pages, start=1):
+                of = f", page {number}" if len(one.pages) > 1 else ""
+                print(f"{tree.file}:{one.line}: {one.screen} ({one.language}{of})")
+                for line in page.split("\n"):
+                    print(f"  │ {line}")
+                print(f"  └ {octets_of(page)} of 160 octets")
+    longest = max(octets_of(page) for one in rendered for page in one.pages)
+    print(
+        f"{len(tree.screens)} screens in {len(phrases)} languages, each reachable, each path "
+        f"ending; {len(rendered)} renderings, the longest {longest} of 160 octets."
+    )

@@ -1,0 +1,63 @@
+"""`dargah load FILE.csv[.gz]`: a new generation, verified, saved and switched to."""
+
+import argparse
+import asyncio
+import os
+from datetime import datetime
+from pathlib import Path
+
+from config.settings import read_settings
+from dargah.failures import Failure
+from dargah.loading import load_file, summary
+from dargah.wiring import required_folder
+from eligibility.load import LoadOptions
+from persian.jalali import TEHRAN
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may follow `dargah load`."""
+    parser.add_argument("file", type=Path, metavar="FILE.csv[.gz]")
+    parser.add_argument(
+        "--pad-ids",
+        action="store_true",
+        help="restore zeros lost at the front of 8 and 9 digit IDs, where the check digit holds",
+    )
+    parser.add_argument(
+        "--as-of",
+        metavar="TIME",
+        help="when the export was true (ISO 8601; Tehran time without an offset); else the time "
+        "the file was last written",
+    )
+    parser.add_argument(
+        "--max-reject-share",
+        type=float,
+        metavar="SHARE",
+        help="the share of rejected rows that stops this load (0 to 1; else from the settings)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load, and say what answers now."""
+    settings = read_settings(args.settings, os.environ)
+    share = settings.load.max_reject_share
+    if args.max_reject_share is not None:
+        share = args.max_reject_share
+    if not 0 <= share <= 1:
+        raise Failure("--max-reject-share is a share, from 0 to 1.")
+    wanted = LoadOptions(max_reject_share=share, pad_ids=args.pad_ids, as_of=_moment(args.as_of))
+    required_folder(settings.data_folder)
+    loaded = asyncio.run(load_file(settings, args.file, wanted))
+    print(summary(loaded))
+    return 0
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Failure(
+            "--as-of is a time such as 2026-11-21T06:00 or 2026-11-21T06:00+03:30."
+        ) from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=TEHRAN)

@@ -1,0 +1,89 @@
+"""A load as an operator sees it: a progress bar, then one line."""
+
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from config.settings import Settings
+from dargah.failures import Failure
+from dargah.wiring import clock, stores_of
+from eligibility.load import Loaded, LoadOptions, Stage, load
+from eligibility.load_errors import LoadError
+
+PATIENCE = 30.0
+"""Seconds that one command of a load may take: it writes buckets, not single lookups."""
+
+
+async def load_file(settings: Settings, path: Path, options: LoadOptions) -> Loaded:
+    """Load a file through the ordinary loader, with progress. Raises Failure."""
+    async with stores_of(settings, timeout=PATIENCE) as stores:
+        with _progress() as bar:
+            tasks: dict[Stage, TaskID] = {}
+
+            def advance(stage: Stage, done: int, total: int | None) -> None:
+                if stage not in tasks:
+                    _finish(bar, tasks)
+                    tasks[stage] = bar.add_task(stage.value, total=total)
+                bar.update(tasks[stage], completed=done, total=total)
+
+            try:
+                loaded = await load(
+                    path,
+                    stores.cache,
+                    stores.state,
+                    settings.data_folder / "spool",
+                    clock=clock,
+                    options=options,
+                    progress=advance,
+                )
+            except LoadError as error:
+                raise Failure(str(error)) from None
+            _finish(bar, tasks)
+    return loaded
+
+
+def summary(loaded: Loaded) -> str:
+    """What was loaded, in one line."""
+    generation = loaded.generation
+    line = (
+        f"Generation {generation.number} answers: {generation.people:,} people from "
+        f"{loaded.rows:,} rows, as of {generation.as_of:%Y-%m-%d %H:%M} UTC"
+    )
+    if generation.rejected:
+        line += f"; {generation.rejected:,} rejected"
+    if generation.duplicates:
+        line += f"; {generation.duplicates:,} older duplicates left out"
+    return line + (f"; see {loaded.rejects}." if loaded.rejects else ".")
+
+
+def _progress() -> Progress:
+    """On a terminal a live bar; elsewhere nothing, since a log has no use for one."""
+    console = Console(stderr=True)
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description:<9}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not sys.stderr.isatty(),
+    )
+
+
+def _finish(bar: Progress, tasks: dict[Stage, TaskID]) -> None:
+    for task in tasks.values():
+        found = bar.tasks[task]
+        if not found.finished:
+            bar.update(task, total=found.total or 1, completed=found.total or 1)

@@ -1,0 +1,150 @@
+"""A gateway that runs: Redis, what stands on it, and the ports; opened and closed in order."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+
+from config.errors import ConfigError
+from config.http_settings import HttpSettings, networks
+from config.settings import Settings
+from dargah.guard import problems
+from dargah.http import Listening, start_http
+from dargah.http_routes import OK, Edges
+from dargah.metrics import Metrics
+from dargah.running import Running, announced
+from dargah.wiring import Gateway, gateway_of, required_folder, stores_of
+from state.commands import Commands
+from state.errors import ReplyError, Unavailable
+from state.stores import Stores
+
+if TYPE_CHECKING:
+    from twisted.internet.interfaces import IReactorTCP
+
+log = structlog.get_logger("dargah")
+
+WATCHED_EVERY = 1.0
+"""Seconds between two looks at whether Redis answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A gateway with its ports open. `http` and `metrics` are URLs without a path."""
+
+    stores: Stores
+    gateway: Gateway
+    http: str
+    metrics: str
+
+
+@asynccontextmanager
+async def serving(reactor: "IReactorTCP", settings: Settings) -> AsyncIterator[Serving]:
+    """Open everything; close it in reverse order, draining first.
+
+    Raises ConfigError or Failure, with nothing left open.
+    """
+    required_folder(settings.data_folder)
+    metrics = Metrics()
+    async with stores_of(settings) as stores:
+        gateway = gateway_of(stores, settings, observer=metrics, turned=metrics.ussd_turn)
+        await gateway.cache.start()
+        watch = asyncio.create_task(_watch(stores, metrics), name="watch redis")
+        try:
+            listening = await start_http(
+                reactor, http_settings(settings), _edges(stores, gateway), metrics
+            )
+            try:
+                served = _served(stores, gateway, listening, settings)
+                running = Running(pid=os.getpid(), http=served.http, metrics=served.metrics)
+                with announced(settings.data_folder, running):
+                    log.info("serving", http=served.http, metrics=served.metrics)
+                    yield served
+            finally:
+                late = await listening.stop(settings.http.drain_timeout)
+                log.info("stopped", late=late)
+        finally:
+            watch.cancel()
+            await gateway.cache.close()
+
+
+def http_settings(settings: Settings) -> HttpSettings:
+    """The HTTP edge's view of the settings.
+
+    Raises ConfigError for what is no network, and for a port that lacks its guard.
+    """
+    http, ussd, metrics = settings.http, settings.ussd, settings.metrics
+    view = HttpSettings(
+        host=http.host,
+        port=http.port,
+        body_limit=http.body_limit,
+        connections=http.connections,
+        idle_timeout=http.idle_timeout,
+        request_deadline=settings.dialogue.turn_timeout + 1.0,
+        ussd_secret=ussd.secret.value,
+        ussd_networks=networks(
+            ussd.networks, f"{settings.where('ussd', 'networks')}: ussd.networks"
+        ),
+        behind_proxy=http.behind_proxy,
+        tls_certificate=Path(http.tls_certificate) if http.tls_certificate else None,
+        tls_key=Path(http.tls_key) if http.tls_key else None,
+        metrics_host=metrics.host,
+        metrics_port=metrics.port,
+        metrics_networks=networks(
+            metrics.networks, f"{settings.where('metrics', 'networks')}: metrics.networks"
+        ),
+    )
+    for problem in problems(view):
+        key = problem.partition(":")[0]
+        raise ConfigError(f"{settings.where(*key.split('.'))}: {problem}.")
+    return view
+
+
+def _served(stores: Stores, gateway: Gateway, listening: Listening, settings: Settings) -> Serving:
+    scheme = "https" if settings.http.tls_certificate else "http"
+    return Serving(
+        stores=stores,
+        gateway=gateway,
+        http=f"{scheme}://{_reachable(settings.http.host)}:{listening.port}",
+        metrics=f"http://{_reachable(settings.metrics.host)}:{listening.metrics_port}",
+    )
+
+
+def _reachable(host: str) -> str:
+    """An address by which this machine reaches a port bound to `host`."""
+    if host in ("", "0.0.0.0", "::"):  # noqa: S104 - compared, not bound to
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _edges(stores: Stores, gateway: Gateway) -> Edges:
+    async def ready() -> Mapping[str, str]:
+        cache, state = await asyncio.gather(_answers(stores.cache), _answers(stores.state))
+        population = OK if gateway.cache.current else "no generation is loaded"
+        return {"cache": cache, "state": state, "population": population}
+
+    return Edges(
+        ussd=gateway.aggregator.answer,
+        ussd_sorry=gateway.ussd_sorry,
+        api=gateway.api.answer,
+        ready=ready,
+    )
+
+
+async def _answers(redis: Commands) -> str:
+    try:
+        await redis.send("PING")
+    except (Unavailable, ReplyError):
+        return "does not answer"
+    return OK
+
+
+async def _watch(stores: Stores, metrics: Metrics) -> None:
+    while True:
+        for role, redis in (("cache", stores.cache), ("state", stores.state)):
+            metrics.redis_up(role, up=await _answers(redis) == OK)
+        await asyncio.sleep(WATCHED_EVERY)
