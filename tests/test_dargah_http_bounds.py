@@ -33,8 +33,8 @@ def server() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Server]:
-    """A server of little patience and few connections."""
-    with http_server(idle_timeout=0.3, request_deadline=0.2, connections=4) as running:
+    """A server of little patience."""
+    with http_server(idle_timeout=0.3, request_deadline=0.2) as running:
         yield running
 
 
@@ -253,21 +253,22 @@ def test_a_kept_connection_is_cut_when_it_says_nothing(hasty: Server) -> None:
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
-def test_connections_beyond_the_bound_are_closed_and_the_others_served(hasty: Server) -> None:
+def test_connections_beyond_the_bound_are_closed_and_the_others_served() -> None:
     """A crowd at the door does not keep out those who are already in."""
-    until_alone(hasty)
-    inside = [connect(hasty.port) for _ in range(4)]
-    for sock in inside:
-        sock.sendall(b"GET /healthz HTTP/1.1\r\n")
-    # The fourth is surely in once a fifth is turned away.
-    with connect(hasty.port) as fifth:
-        assert read_to_end(fifth) == b""
-    for sock in inside:
-        sock.sendall(b"Connection: close\r\n\r\n")
-        assert read_to_end(sock).startswith(b"HTTP/1.1 200 ")
-        sock.close()
-    until_alone(hasty)
-    assert post_ussd(hasty.port, "1") == (200, "CON 1")
+    with http_server(connections=4) as server:
+        inside = [connect(server.port) for _ in range(4)]
+        for sock in inside:
+            sock.sendall(b"GET /healthz HTTP/1.1\r\n")
+        # Connections are accepted in their order: the four are in when the fifth is turned away.
+        with connect(server.port) as fifth:
+            assert read_to_end(fifth) == b""
+        assert metric(server, 'dargah_http_refused_total{reason="connections"}') == 1
+        for sock in inside:
+            sock.sendall(b"Connection: close\r\n\r\n")
+            assert read_to_end(sock).startswith(b"HTTP/1.1 200 ")
+            sock.close()
+        until_alone(server)
+        assert post_ussd(server.port, "1") == (200, "CON 1")
 
 
 def test_what_takes_too_long_gets_a_true_sentence(hasty: Server) -> None:
