@@ -49,6 +49,8 @@ class Edges:
     ussd_sorry: str
     api: Callable[[ApiRequest], Awaitable[ApiReply]]
     ready: Callable[[], Awaitable[Mapping[str, str]]]
+    parts: frozenset[str] = frozenset({"ussd", "http"})
+    """Which of /ussd ("ussd") and the provider API ("http") are served here."""
 
 
 def routes(settings: HttpSettings, edges: Edges) -> dict[str, Route]:
@@ -87,12 +89,15 @@ def routes(settings: HttpSettings, edges: Edges) -> dict[str, Route]:
         return _json(200 if ready else 503, {"ready": ready, "components": components})
 
     sorry = Reply(200, edges.ussd_sorry.encode(), PLAIN)
-    return {
-        "/ussd": Route("ussd", "POST", ussd, sorry),
-        "/v1/eligibility": Route("eligibility", "POST", eligibility, UNAVAILABLE),
+    served = {
         "/healthz": Route("healthz", "GET", healthz, UNAVAILABLE),
         "/readyz": Route("readyz", "GET", readyz, UNAVAILABLE),
     }
+    if "ussd" in edges.parts:
+        served["/ussd"] = Route("ussd", "POST", ussd, sorry)
+    if "http" in edges.parts:
+        served["/v1/eligibility"] = Route("eligibility", "POST", eligibility, UNAVAILABLE)
+    return served
 
 
 def metrics_routes(settings: HttpSettings, metrics: Metrics) -> dict[str, Route]:

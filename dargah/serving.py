@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("dargah")
 
+PARTS = frozenset({"ussd", "http"})
+"""What `serve --only` may name: USSD by aggregators, and the provider API."""
+
 WATCHED_EVERY = 1.0
 """Seconds between two looks at whether Redis answers."""
 
@@ -43,8 +46,10 @@ class Serving:
 
 
 @asynccontextmanager
-async def serving(reactor: "IReactorTCP", settings: Settings) -> AsyncIterator[Serving]:
-    """Open everything; close it in reverse order, draining first.
+async def serving(
+    reactor: "IReactorTCP", settings: Settings, parts: frozenset[str] = PARTS
+) -> AsyncIterator[Serving]:
+    """Open everything, or these parts of it; close it in reverse order, draining first.
 
     Raises ConfigError or Failure, with nothing left open.
     """
@@ -56,7 +61,7 @@ async def serving(reactor: "IReactorTCP", settings: Settings) -> AsyncIterator[S
         watch = asyncio.create_task(_watch(stores, metrics), name="watch redis")
         try:
             listening = await start_http(
-                reactor, http_settings(settings), _edges(stores, gateway), metrics
+                reactor, http_settings(settings), _edges(stores, gateway, parts), metrics
             )
             try:
                 served = _served(stores, gateway, listening, settings)
@@ -121,7 +126,7 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _edges(stores: Stores, gateway: Gateway) -> Edges:
+def _edges(stores: Stores, gateway: Gateway, parts: frozenset[str]) -> Edges:
     async def ready() -> Mapping[str, str]:
         cache, state = await asyncio.gather(_answers(stores.cache), _answers(stores.state))
         population = OK if gateway.cache.current else "no generation is loaded"
@@ -132,6 +137,7 @@ def _edges(stores: Stores, gateway: Gateway) -> Edges:
         ussd_sorry=gateway.ussd_sorry,
         api=gateway.api.answer,
         ready=ready,
+        parts=parts,
     )
 
 

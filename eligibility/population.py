@@ -4,7 +4,7 @@ A synthetic population: made of numbers, so that nobody real is in it.
 The same size, seed and day give the same rows. Person i has the nine digits
 (start + i * step) mod 10**9, a bijection, so that IDs are unique and spread over the whole range,
 those with zeros at the front included. One in a hundred is a foreign national. The first rows
-hold one of each kind that DOMAIN.md's table of outcomes tells apart.
+hold one of each kind that the table in docs/domain.md tells apart.
 """
 
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """
 What the rest of Dargah may ask of Redis: one command, or one script, at a time.
 
-Commands sent in the same turn of the event loop travel in one write (DESIGN decision 6), so
+Commands sent in the same turn of the event loop travel in one write, so
 callers never batch by hand: they send, and await what they need.
 """
 

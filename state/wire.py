@@ -5,7 +5,7 @@ One open connection to one Redis, after redis-py has opened it and logged in.
     future     ◀── replies, in the order of the commands, as RESP2 has them
 
 A lookup is a few hundred nanoseconds of packing and one future; what costs is the write and the
-read, so those are shared by all that was sent in one turn of the loop (DESIGN decision 6).
+read, so those are shared by all that was sent in one turn of the loop.
 """
 
 import asyncio

@@ -163,6 +163,16 @@ def test_a_handset_goes_step_by_step(tmp_path: Path) -> None:
         assert "این کد فعال نیست" in unknown.stdout
 
 
+def test_a_part_of_the_gateway_serves_alone() -> None:
+    """`serve --only http` has no /ussd, and an unknown part is refused in a sentence."""
+    with running_gateway("serve", "--only", "http") as gateway:
+        assert get(gateway.http, "/ussd")[0] == 404
+        assert get(gateway.http, "/v1/eligibility")[0] == 405
+        refused = gateway.run("serve", "--only", "http,fax")
+        assert refused.returncode == 1
+        assert "'fax'" in refused.stderr
+
+
 def test_keys_are_made_listed_and_revoked(environment: dict[str, str]) -> None:
     """A key is shown once, listed without its secret, and refused after it is revoked."""
     key = dargah("key", "create", "Razi pharmacy", environment=environment).stdout.strip()
