@@ -9,7 +9,10 @@ ten): nobody shares an address, and neighbouring numbers are spread evenly, what
 registry gave out. The tenth digit is the check of the others and need not be kept. The field is
 a small number, which a listpack stores in two or three bytes.
 
-    p:GENERATION:BUCKET   f:GENERATION:BUCKET   hashes: field -> packed record (record.py)
+    p:TOKEN:BUCKET   f:TOKEN:BUCKET   hashes: field -> packed record (record.py)
+
+A generation's keys bear its random token, not its number: whoever still holds an old pointer, or
+the pointer of another installation, finds nothing, and never another person.
 """
 
 from dataclasses import dataclass, field
@@ -18,8 +21,6 @@ from typing import Final
 from eligibility.national_id import NationalId
 
 PEOPLE_IN_BUCKET: Final = 128
-WIDEST_SHARE: Final = 64
-"""At least so many buckets in a family: a small population is spread as a large one is."""
 
 NINE: Final = 10**9
 TWELVE: Final = 10**12
@@ -36,8 +37,8 @@ def spread(national_id: NationalId) -> int:
 
 
 def _width(space: int, people: int) -> int:
-    buckets = max(WIDEST_SHARE, -(-people // PEOPLE_IN_BUCKET))
-    return max(1, space // buckets)
+    buckets = max(1, -(-people // PEOPLE_IN_BUCKET))
+    return -(-space // buckets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +61,30 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a generation's people are laid out."""
+    """How the people of the generation with this token are laid out."""
 
-    generation: int
+    token: str
     width: int
     foreign_width: int
     nationals: Family = field(init=False, repr=False)
     foreigners: Family = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        nationals = Family(b"p:%d:" % self.generation, NINE, self.width)
-        foreigners = Family(b"f:%d:" % self.generation, TWELVE, self.foreign_width)
+        token = self.token.encode("ascii")
+        nationals = Family(b"p:%b:" % token, NINE, self.width)
+        foreigners = Family(b"f:%b:" % token, TWELVE, self.foreign_width)
         object.__setattr__(self, "nationals", nationals)
         object.__setattr__(self, "foreigners", foreigners)
 
     @classmethod
-    def for_people(cls, generation: int, nationals: int, foreigners: int = 0) -> "Layout":
+    def for_people(cls, token: str, nationals: int, foreigners: int = 0) -> "Layout":
         """The layout for so many people: about 128 to a bucket."""
-        return cls(generation, _width(NINE, nationals), _width(TWELVE, foreigners))
+        return cls(token, _width(NINE, nationals), _width(TWELVE, foreigners))
+
+    @property
+    def marker(self) -> bytes:
+        """The key in the cache role that is there exactly while all these people are."""
+        return b"p:%b:whole" % self.token.encode("ascii")
 
     def address(self, national_id: NationalId) -> tuple[bytes, bytes]:
         """The key and the field of a person."""

@@ -115,7 +115,8 @@ class Cache:
         """
         key, field = generation.layout.address(person)
         packed, whole = await asyncio.gather(
-            self._cache.send(b"HGET", key, field), self._cache.send(b"EXISTS", generation.marker)
+            self._cache.send(b"HGET", key, field),
+            self._cache.send(b"EXISTS", generation.marker),
         )
         if packed is not None:
             return _found(packed, generation)

@@ -8,20 +8,23 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
-from eligibility.buckets import Layout
+from eligibility.buckets import Family, Layout
 from eligibility.load_errors import LoadFailed
 from eligibility.pipeline import replies
 from eligibility.rejects import Rejects
-from eligibility.spool import Spool
+from eligibility.spool import Bucket, Spool
 from state.commands import Arg, Commands
 from state.errors import ReplyError
 
 SAMPLE: Final = 1_000
-"""People read back one by one after a load, spread over all of it."""
+"""People read back after a load, spread over all of it."""
 
-_SAVE_POLL: Final = 0.1
-_BUSY_SAVING: Final = 600
-"""Polls: how long another save may take before ours begins."""
+_FIRST_PAUSE: Final = 0.005
+_LONGEST_PAUSE: Final = 0.25
+"""Seconds between two looks at a save: a small one is over at once, a country's takes minutes."""
+
+_TRIES: Final = 20
+"""Other saves that may begin just before ours."""
 
 
 @dataclass(slots=True)
@@ -29,7 +32,8 @@ class Filled:
     """What was written: how many people, and some of them to be read back."""
 
     people: int = 0
-    sample: list[tuple[bytes, int, bytes]] = field(default_factory=list, repr=False)
+    sample: list[tuple[bytes, list[int], list[bytes]]] = field(default_factory=list, repr=False)
+    """The key of a bucket, some of its fields, and their records."""
 
 
 async def fill(
@@ -56,19 +60,38 @@ def _writes(
 ) -> Iterator[tuple[Arg, ...]]:
     every = max(1, spool.rows // SAMPLE)
     for foreign, family in ((False, layout.nationals), (True, layout.foreigners)):
-        for part in spool.parts(foreign):
-            for row, by in part.superseded():
-                rejects.supersede(row, by)
-            for bucket in part.buckets(family):
-                key = family.key(bucket.number)
-                first = -filled.people % every
-                for at in range(first, len(bucket.fields), every):
-                    filled.sample.append((key, bucket.fields[at], bucket.records[at]))
-                filled.people += len(bucket.fields)
-                command: list[Arg] = [b"HSET", key]
-                for pair in zip(bucket.fields, bucket.records, strict=True):
-                    command += pair
-                yield tuple(command)
+        for bucket in _whole(_buckets(spool, foreign, family, rejects)):
+            key = family.key(bucket.number)
+            some = slice(-filled.people % every, None, every)
+            if picked := bucket.fields[some]:
+                filled.sample.append((key, picked, bucket.records[some]))
+            filled.people += len(bucket.fields)
+            command: list[Arg] = [b"HSET", key]
+            for pair in zip(bucket.fields, bucket.records, strict=True):
+                command += pair
+            yield tuple(command)
+
+
+def _buckets(spool: Spool, foreign: bool, family: Family, rejects: Rejects) -> Iterator[Bucket]:
+    for part in spool.parts(foreign):
+        for row, by in part.superseded():
+            rejects.supersede(row, by)
+        yield from part.buckets(family)
+
+
+def _whole(buckets: Iterator[Bucket]) -> Iterator[Bucket]:
+    """Buckets that lie in several parts of the spool, put together again."""
+    whole: Bucket | None = None
+    for piece in buckets:
+        if whole is not None and whole.number == piece.number:
+            whole.fields.extend(piece.fields)
+            whole.records.extend(piece.records)
+            continue
+        if whole is not None:
+            yield whole
+        whole = piece
+    if whole is not None:
+        yield whole
 
 
 async def verify(
@@ -96,11 +119,13 @@ async def verify(
             f"The cache holds {people} people where {filled.people} were written; load again."
         )
     written = iter(filled.sample)
-    asked = ((b"HGET", key, place) for key, place, _ in filled.sample)
+    asked: Iterator[tuple[Arg, ...]] = (
+        (b"HMGET", key, *fields) for key, fields, _ in filled.sample
+    )
     async with aclosing(replies(cache, asked)) as read:
-        async for record in read:
-            if record != next(written)[2]:
-                raise LoadFailed("A person read back is not as they were written; load again.")
+        async for records in read:
+            if records != next(written)[2]:
+                raise LoadFailed("People read back are not as they were written; load again.")
 
 
 def _counts(layout: Layout) -> Iterator[tuple[Arg, ...]]:
@@ -114,13 +139,13 @@ async def save(cache: Commands) -> None:
 
     A save that began before ours is waited for first: it lacks what we wrote.
     """
-    for _ in range(_BUSY_SAVING):
+    for _ in range(_TRIES):
         await _saved(cache)
         try:
             await cache.send("BGSAVE")
             break
         except ReplyError:  # another save began at this moment
-            await asyncio.sleep(_SAVE_POLL)
+            await asyncio.sleep(_FIRST_PAUSE)
     else:
         raise LoadFailed("The cache's Redis does not begin to save; see its log.")
     if not await _saved(cache):
@@ -129,11 +154,13 @@ async def save(cache: Commands) -> None:
 
 async def _saved(cache: Commands) -> bool:
     """Wait until nothing is being saved; whether the last save went well."""
+    pause = _FIRST_PAUSE
     while True:
         info = await _info(cache, "persistence")
         if info.get("rdb_bgsave_in_progress") == "0":
             return info.get("rdb_last_bgsave_status") == "ok"
-        await asyncio.sleep(_SAVE_POLL)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 async def _info(cache: Commands, section: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ How old an answer may be: told as it is, told with its date, or not told at all.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from eligibility.verdict import CANNOT_CHECK, Outcome, Record, Source, Verdict, judge
 from persian.jalali import tehran_date
@@ -20,8 +21,7 @@ class Freshness:
     usable_for: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What the cache knows of a person; `record` is None for one the registry does not know.
 
     `as_of` is when the registry said so: the newer of the export and the record.

@@ -23,14 +23,9 @@ class BadGeneration(ValueError):
     """Stored facts that cannot be read: written by another version, or damaged."""
 
 
-def marker_key(number: int, token: str) -> bytes:
-    """The key in the cache role that is there exactly while all people of a generation are."""
-    return b"p:%d:whole:%b" % (number, token.encode())
-
-
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One export. `token` tells it from another installation's generation of the same number.
+    """One export. Its `number` is for people, its `token` for the keys in the cache.
 
     `as_of` is when the export was true; `source` is the file's base name; `sha256` is that of the
     file as it lay on disk, in hexadecimal.
@@ -51,13 +46,13 @@ class Generation:
     layout: Layout = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        layout = Layout(self.number, self.width, self.foreign_width)
+        layout = Layout(self.token, self.width, self.foreign_width)
         object.__setattr__(self, "layout", layout)
 
     @property
     def marker(self) -> bytes:
-        """This generation's `marker_key`."""
-        return marker_key(self.number, self.token)
+        """The key in the cache role that is there exactly while all its people are."""
+        return self.layout.marker
 
     def to_json(self) -> str:
         """The facts as they are stored."""

@@ -10,9 +10,9 @@ In the state role (durable), one hash, so that each script has one slot:
 
 In the cache role (rebuildable):
 
-    p:N:BUCKET, f:N:BUCKET    the people (buckets.py)
-    p:N:whole:TOKEN           the marker: there while all people of N are
-    p:inventory               NUMBER -> widths and token of everything that may lie in the cache
+    p:TOKEN:BUCKET, f:TOKEN:BUCKET    the people (buckets.py)
+    p:TOKEN:whole                     the marker: there while all of them are
+    p:inventory                       NUMBER -> token and widths of all that may lie in the cache
 
 The marker is written last and deleted first: while it is there, a person who is not found is not
 in the registry. The inventory is written first and deleted last, so that nothing a dead load
@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from eligibility.buckets import Layout
-from eligibility.generation import Generation, Phase, marker_key
+from eligibility.generation import Generation, Phase
 from eligibility.lease import LEASE_KEY, LeaseLost
 from eligibility.pipeline import send_all
 from state.commands import Arg, Commands, Script
@@ -129,7 +129,7 @@ class Generations:
 
     async def begin(self, lease: str, generation: Generation) -> None:
         """Write down what is about to be loaded, before its first person. Raises LeaseLost."""
-        lying = f"{generation.width} {generation.foreign_width} {generation.token}"
+        lying = f"{generation.token} {generation.width} {generation.foreign_width}"
         await self._cache.send("HSET", INVENTORY_KEY, generation.number, lying)
         await self._record(lease, generation)
 
@@ -188,9 +188,9 @@ class Generations:
         freed = sorted((lying.keys() | known) - keep)
         for number in freed:
             if number in lying:
-                width, foreign_width, token = lying[number].split()
-                await self._cache.send("DEL", marker_key(number, token.decode()))
-                layout = Layout(number, int(width), int(foreign_width))
+                token, width, foreign_width = lying[number].decode().split()
+                layout = Layout(token, int(width), int(foreign_width))
+                await self._cache.send("DEL", layout.marker)
                 await send_all(self._cache, _unlinks(layout))
                 await self._cache.send("HDEL", INVENTORY_KEY, number)
             await self._state.send("HDEL", GENERATIONS_KEY, number)

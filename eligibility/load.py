@@ -78,7 +78,7 @@ async def load(
     clock: Callable[[], datetime],
     options: LoadOptions = LoadOptions(),
     progress: Progress = lambda stage, done, total: None,
-    make_token: Callable[[], str] = lambda: secrets.token_hex(8),
+    make_token: Callable[[], str] = lambda: secrets.token_hex(5),
 ) -> Loaded:
     """Load a file into a new generation and let it answer.
 
@@ -135,9 +135,10 @@ class _Loading:
         for _ in self._read(spool):
             self._progress(Stage.READING, self._source.position, self._source.size)
             await asyncio.sleep(0)
+        number = await self._generations.allocate(lease)
         await self._generations.free_leftovers(lease)
         try:
-            ready = await self._build(spool, lease, token)
+            ready = await self._build(spool, lease, number, token)
         except (LoadError, *_FAULTS, OSError, asyncio.CancelledError):
             with suppress(*_FAULTS):
                 await self._generations.free_leftovers(lease)
@@ -184,10 +185,9 @@ class _Loading:
         if self._rejects.rejected > self._options.max_reject_share * most_rows:
             raise self._too_many()
 
-    async def _build(self, spool: Spool, lease: str, token: str) -> Generation:
+    async def _build(self, spool: Spool, lease: str, number: int, token: str) -> Generation:
         """Everything up to the switch: a generation that is whole, checked and saved."""
-        number = await self._generations.allocate(lease)
-        layout = Layout.for_people(number, spool.nationals, spool.foreigners)
+        layout = Layout.for_people(token, spool.nationals, spool.foreigners)
         loading = Generation(
             number=number,
             token=token,
