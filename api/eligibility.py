@@ -92,9 +92,6 @@ class EligibilityApi:
 
 
 def _national_id(request: ApiRequest) -> str:
-    media_type = (request.content_type or "application/json").partition(";")[0].strip().lower()
-    if media_type != "application/json":
-        raise BadRequest("The Content-Type must be application/json.")
     try:
         sent = json.loads(
             request.body.decode("utf-8"), object_pairs_hook=_once, parse_constant=_refused

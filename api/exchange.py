@@ -11,7 +11,6 @@ class ApiRequest:
 
     authorization: str | None = field(repr=False)
     idempotency_key: str | None = field(repr=False)
-    content_type: str | None
     body: bytes = field(repr=False)
 
 

@@ -75,7 +75,6 @@ def routes(settings: HttpSettings, edges: Edges) -> dict[str, Route]:
         asked = ApiRequest(
             authorization=headers.get("authorization"),
             idempotency_key=headers.get("idempotency-key"),
-            content_type=headers.get("content-type"),
             body=request.body,
         )
         return as_http(await edges.api(asked))

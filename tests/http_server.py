@@ -108,7 +108,6 @@ def main(settings: dict[str, Any]) -> int:
             {
                 "authorization": request.authorization,
                 "idempotency_key": request.idempotency_key,
-                "content_type": request.content_type,
                 "octets": len(request.body),
             },
         )

@@ -38,7 +38,6 @@ KEY = Key("00000000", "Pharmacy", frozenset({ELIGIBILITY}), NOON, None)
 REQUEST = ApiRequest(
     authorization=None,
     idempotency_key=None,
-    content_type="application/json",
     body=json.dumps({"national_id": PERSON}).encode(),
 )
 
@@ -189,21 +188,6 @@ def test_what_is_not_such_an_object_is_refused(body: bytes) -> None:
     assert not inquiries.asked
 
 
-@pytest.mark.parametrize(
-    ("content_type", "status"),
-    [
-        (None, 200),
-        ("application/json", 200),
-        ("Application/JSON; charset=utf-8", 200),
-        ("text/plain", 400),
-        ("application/x-www-form-urlencoded", 400),
-    ],
-)
-def test_the_body_is_json_by_its_type(content_type: str | None, status: int) -> None:
-    """Another type of body is refused; a missing one is taken for JSON."""
-    assert ask(replace(REQUEST, content_type=content_type)).status == status
-
-
 def test_the_id_is_passed_on_as_it_was_sent() -> None:
     """Persian digits, dashes and nonsense are for the inquiry to judge; extra names are ignored."""
     for typed in ("۰۰۱۲۳۴۵۶۷۹", "001-234567-9", "", "x" * 10_000):
@@ -285,14 +269,11 @@ JSON = st.recursive(
 @given(
     st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()),
     st.none() | st.text(max_size=300),
-    st.none() | st.text(max_size=40) | st.just("application/json"),
 )
-def test_any_request_is_answered(
-    body: bytes, idempotency_key: str | None, content_type: str | None
-) -> None:
+def test_any_request_is_answered(body: bytes, idempotency_key: str | None) -> None:
     """Whatever a system with a key sends, it gets an answer or a 400, and never a fault of ours."""
     inquiries = Inquiries()
-    request = ApiRequest("Bearer x", idempotency_key, content_type, body)
+    request = ApiRequest("Bearer x", idempotency_key, body)
     reply = ask(request, inquiries=inquiries)
     assert reply.status in {200, 400}
     assert (reply.status == 200) == bool(inquiries.asked)

@@ -78,7 +78,6 @@ def test_a_provider_reaches_the_api_with_its_headers(server: Server) -> None:
     assert json.loads(body) == {
         "authorization": "Bearer x",
         "idempotency_key": "k",
-        "content_type": "application/json",
         "octets": 2,
     }
 
