@@ -16,6 +16,7 @@ from eligibility.freshness import Found, Freshness, verdict_of
 from eligibility.generation import BadGeneration, Generation
 from eligibility.generations import Generations
 from eligibility.national_id import NationalId
+from eligibility.quick_verdict import QuickVerdicts
 from eligibility.record import BadRecord, unpack
 from eligibility.verdict import CANNOT_CHECK, Verdict
 from state.commands import Commands
@@ -43,6 +44,7 @@ class Cache:
         self._cache = cache
         self._generations = Generations(cache, state)
         self._freshness = freshness
+        self._quick = QuickVerdicts(freshness)
         self._polled_every = polled_every
         self._noticed = noticed
         self._current: Generation | None = None
@@ -101,11 +103,16 @@ class Cache:
 
     async def verdict(self, person: NationalId, now: datetime) -> Verdict:
         """The verdict on a person at an aware moment. Raises Unavailable, ReplyError."""
+        current = self._current
         try:
-            found = await self.find(person)
+            if current is not None:
+                key, field = current.layout.address(person)
+                packed = await self._cache.send(b"HGET", key, field)
+                if packed is not None:
+                    return self._quick.verdict(packed, current, now)
+            return verdict_of(await self.find(person), now, self._freshness)
         except BadRecord:
             return CANNOT_CHECK
-        return verdict_of(found, now, self._freshness)
 
     async def _find_or_be_sure(self, person: NationalId, generation: Generation) -> Found | None:
         """The person, or that there is none; None where the generation is not whole.

@@ -18,12 +18,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, cast
+from typing import Any, Final, cast
 
 from eligibility.load_errors import LoadRefused
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 MAX_LINE: Final = 65_536
 """Characters in a line. Ours are about 60; extra columns may be long."""
@@ -67,7 +64,7 @@ class _Digested(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "WriteableBuffer", /) -> int:
+    def readinto(self, buffer: Any, /) -> int:
         with memoryview(buffer) as view:
             count = self._file.readinto(view) or 0
             self._digest.update(view[:count])

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -5,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eligibility.freshness import Found, Freshness, verdict_of
+from eligibility.generation import Generation, Phase
+from eligibility.quick_verdict import QuickVerdicts
 from eligibility.record import (
     FIRST_DAY,
     LAST_DAY,
@@ -132,3 +135,37 @@ def test_age(record: Record | None) -> None:
     assert all(verdict.as_of == MIDNIGHT for verdict in told)
     useless = verdict_of(found, MIDNIGHT + timedelta(days=90, seconds=1), USABLE)
     assert useless.outcome is Outcome.CANNOT_CHECK
+
+
+OLD_RECORDS = st.builds(
+    replace, RECORDS, updated_at=st.integers(0, 10**9).map(lambda n: datetime.fromtimestamp(n, UTC))
+)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.binary(max_size=11) | RECORDS.map(pack) | OLD_RECORDS.map(pack), st.integers(0, 5)
+        )
+    ),
+    st.integers(0, 10**9).map(lambda n: MIDNIGHT.astimezone(UTC) - n * timedelta(milliseconds=7)),
+)
+def test_quick_verdicts(asked: list[tuple[bytes, int]], exported: datetime) -> None:
+    """The quick way to a verdict says what the plain way says, on whatever days it is asked."""
+    generation = Generation(1, "a1", 1, 1, 1, 0, 0, exported, exported, "", "", Phase.READY)
+    quick = QuickVerdicts(USABLE)
+    limits = [timedelta(0), USABLE.fresh_for, USABLE.usable_for]
+    moments = [
+        exported + limit + edge * timedelta.resolution for limit in limits for edge in (0, 1)
+    ]
+    moments += [MIDNIGHT - timedelta.resolution, MIDNIGHT]
+    for packed, first in asked:
+        for now in (*moments[first:], *moments):
+            try:
+                record = unpack(packed)
+            except BadRecord:
+                with pytest.raises(BadRecord):
+                    quick.verdict(packed, generation, now)
+                continue
+            found = Found(record, max(exported, record.updated_at))
+            assert quick.verdict(packed, generation, now) == verdict_of(found, now, USABLE)
