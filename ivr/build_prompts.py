@@ -102,10 +102,10 @@ def _wav(recording: Recording, synthesiser: Synthesiser) -> bytes:
     if not recording.text:
         return to_wav(silence(PAUSE_SECONDS))
     sound = synthesiser.speak(recording.text, recording.language)
-    samples = trimmed(resampled(sound.samples, sound.rate))
+    samples = trimmed(sound.samples, sound.rate)
     if not samples:
         raise NoSynthesiser(f"espeak-ng says nothing for {recording.name}.")
-    return to_wav(levelled(samples))
+    return to_wav(levelled(resampled(samples, sound.rate)))
 
 
 def _digest(raw: bytes) -> str:

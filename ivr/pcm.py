@@ -20,14 +20,12 @@ Samples: TypeAlias = "array[int]"
 RATE = 8_000
 CUTOFF = 3_600.0
 """Hz, where the low-pass is half down; a telephone ends at 3,400."""
-LOBES = 14
+LOBES = 12
 """Zero crossings of the sinc on each side."""
 PEAK = round(32_767 * 10 ** (-3 / 20))
 """-3 dB below full scale."""
 QUIET = 160
 """Below this a sample counts as silence, of 32,767."""
-EDGE = RATE // 50
-"""Samples of silence that are left at both ends: 20 ms."""
 
 
 def resampled(samples: Samples, rate: int) -> list[float]:
@@ -62,12 +60,13 @@ def _kernel(offset: float, reach: int, cutoff: float) -> list[float]:
     return [weight / total for weight in weights]
 
 
-def trimmed(samples: list[float]) -> list[float]:
+def trimmed(samples: Samples, rate: int) -> Samples:
     """Without the silence at both ends, but for 20 ms."""
     loud = [index for index, sample in enumerate(samples) if abs(sample) > QUIET]
     if not loud:
-        return []
-    return samples[max(0, loud[0] - EDGE) : loud[-1] + EDGE + 1]
+        return samples[:0]
+    edge = rate // 50
+    return samples[max(0, loud[0] - edge) : loud[-1] + edge + 1]
 
 
 def levelled(samples: list[float]) -> Samples:

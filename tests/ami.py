@@ -82,7 +82,7 @@ class Ami:
                     future.cancel()
 
     def _take(self, message: Message) -> None:
-        if "Response" in message:
+        if "Event" not in message:  # OriginateResponse has a Response too
             answer = self._responses.pop(message.get("ActionID", ""), None)
             if answer is not None and not answer.done():
                 answer.set_result(message)

@@ -156,7 +156,7 @@ astrundir => {folder}/run
 astlogdir => {folder}/log
 astsbindir => {folder}/run
 [options]
-transmit_silence = yes
+transmit_silence = {"yes" if dials else "no"}
 verbose = 2
 """,
         "modules.conf": f"[modules]\nautoload = no\n{loaded}\n",

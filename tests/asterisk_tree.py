@@ -127,7 +127,7 @@ def _fetch(folder: Path, work: Path, deadline: float) -> Path:
     environment = os.environ | {"APT_CONFIG": str(_private_apt(work, system_source(), deadline))}
     _run(["apt-get", "-q", "update"], environment, deadline)
     policy = _run(["apt-cache", "policy", "asterisk"], environment, deadline)
-    candidate = re.search(r"Candidate: (?:\d+:)?([\w.+-]+)", policy)
+    candidate = re.search(r"Candidate: (\S+)", policy)
     if candidate is None or candidate[1] == "none":
         raise NoAsterisk("the mirror has no package named asterisk")
     _run(["apt-get", "-q", "-y", "--download-only", "install", "asterisk"], environment, deadline)
