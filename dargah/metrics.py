@@ -20,7 +20,7 @@ from eligibility.verdict import Verdict
 from telecom.channel import Channel
 
 # A time of creation beside every counter doubles a scrape and tells nobody anything.
-disable_created_metrics()
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
