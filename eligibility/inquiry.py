@@ -18,7 +18,6 @@ from datetime import datetime
 from typing import Protocol
 
 import structlog
-from state.keyed_hash import KeyedHash
 
 from eligibility.answer import Answer, Asker, OverBudget
 from eligibility.ledger import NO_LIMIT, Budget, Entry, Kept, Ledger, Opened, Refused
@@ -26,6 +25,7 @@ from eligibility.national_id import InvalidId, NationalId
 from eligibility.tracking_code import new_code
 from eligibility.verdict import CANNOT_CHECK, INVALID_ID, Verdict
 from state.errors import ReplyError, Unavailable
+from state.keyed_hash import KeyedHash
 from telecom.channel import Channel
 
 log = structlog.get_logger("eligibility")
