@@ -4,6 +4,8 @@ From a TOML document to frozen dataclasses, loud about every mistake.
 A dataclass says which keys there are and of which type; `within(low, high)` on a field bounds
 a number; `choice("a", "b")` names what a text may be. What is not a field is refused, named
 with its file and line, and with the field it resembles.
+
+A field that is a dataclass itself is a table below; `read_tables` reads an array of tables.
 """
 
 import dataclasses
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from config.toml_lines import Document
+from config.toml_lines import Document, KeyPath
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ def url() -> dict[str, Any]:
 def read_section(
     kind: type[T],
     document: Document,
-    path: tuple[str, ...],
+    path: KeyPath,
     environ: Mapping[str, str],
     problems: list[str],
 ) -> dict[str, Any]:
@@ -63,9 +65,9 @@ def read_section(
     """
     table: Any = document.data
     for name in path:
-        table = table.get(name, {})
+        table = table[name] if isinstance(name, int) else table.get(name, {})
     if not isinstance(table, dict):
-        problems.append(f"{document.where(*path)}: [{path[-1]}] must be a table of settings.")
+        problems.append(f"{document.where(*path)}: [{_dotted(path)}] must be a table of settings.")
         return {}
     hints = get_type_hints(kind)
     fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
@@ -74,12 +76,46 @@ def read_section(
         if key not in fields:
             problems.append(unknown_key(document, (*path, key), list(fields)))
             continue
+        if dataclasses.is_dataclass(hints[key]) and hints[key] is not Secret:
+            below = read_section(hints[key], document, (*path, key), environ, problems)
+            values[key] = hints[key](**below)
+            continue
         try:
             values[key] = _value(value, hints[key], fields[key].metadata, environ)
         except ValueError as error:
-            name = ".".join((*path, key))
-            problems.append(f"{document.where(*path, key)}: {name}: {error}")
+            where = document.where(*path, key)
+            problems.append(f"{where}: {_dotted((*path, key))}: {error}")
     return values
+
+
+def read_tables(
+    kind: type[T],
+    document: Document,
+    name: str,
+    environ: Mapping[str, str],
+    problems: list[str],
+) -> tuple[T, ...]:
+    """An array of tables ([[name]]), one `kind` each; those that are whole.
+
+    What a table doesn't give has its field's default; a field without one must be given.
+    """
+    tables = document.data.get(name, [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        problems.append(f"{document.where(name)}: {name}: tables headed [[{name}]] are needed.")
+        return ()
+    found = []
+    fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    needed = [field.name for field in fields if field.default is dataclasses.MISSING]
+    for number, table in enumerate(tables):
+        values = read_section(kind, document, (name, number), environ, problems)
+        missing = [key for key in needed if key not in table]
+        problems += [
+            f"{document.where(name, number)}: {name}.{key}: it is missing." for key in missing
+        ]
+        # A key that is there and wrong has had its sentence.
+        if all(key in values for key in needed):
+            found.append(kind(**values))
+    return tuple(found)
 
 
 def unknown_key(document: Document, path: tuple[str | int, ...], known: list[str]) -> str:
@@ -87,8 +123,13 @@ def unknown_key(document: Document, path: tuple[str | int, ...], known: list[str
     key = str(path[-1])
     near = difflib.get_close_matches(key, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(sorted(known))}."
-    inside = f" in [{'.'.join(map(str, path[:-1]))}]" if len(path) > 1 else ""
+    inside = f" in [{_dotted(path[:-1])}]" if len(path) > 1 else ""
     return f"{document.where(*path)}: unknown key {key!r}{inside}; {hint}"
+
+
+def _dotted(path: KeyPath) -> str:
+    """A key as it is written; which table of an array it is in, the line says."""
+    return ".".join(name for name in path if isinstance(name, str))
 
 
 def _value(value: Any, hint: Any, metadata: Mapping[str, Any], environ: Mapping[str, str]) -> Any:
@@ -106,7 +147,12 @@ def _value(value: Any, hint: Any, metadata: Mapping[str, Any], environ: Mapping[
         return _chosen(_typed(value, str, "a text in quotes"), metadata)
     if get_origin(hint) is tuple and get_args(hint)[0] is str:
         texts = _typed(value, list, "a list of texts")
-        return tuple(_typed(text, str, "a list of texts") for text in texts)
+        return tuple(_chosen(_typed(text, str, "a list of texts"), metadata) for text in texts)
+    if get_origin(hint) is tuple and get_args(hint)[0] is int:
+        numbers = _typed(value, list, "a list of whole numbers")
+        return tuple(
+            _bounded(_typed(number, int, "a list of whole numbers"), metadata) for number in numbers
+        )
     raise TypeError(f"no way to read a setting of type {_name(hint)}")
 
 

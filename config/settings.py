@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from config.errors import ConfigError
-from config.reading import Secret, choice, read_section, unknown_key, url, within
+from config.reading import (
+    Secret,
+    choice,
+    read_section,
+    read_tables,
+    unknown_key,
+    url,
+    within,
+)
+from config.smpp_settings import SmppBind, mistakes
 from config.toml_lines import Document, read_toml
 
 
@@ -115,6 +124,7 @@ class Settings:
     load: LoadSection
     log: LogSection
     document: Document
+    smpp: tuple[SmppBind, ...] = ()
 
     def where(self, *path: str | int) -> str:
         """The place (`file:line`) to name when a setting turns out wrong later."""
@@ -144,15 +154,21 @@ def read_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
         path = Path(environ["DARGAH_SETTINGS"])
     own = read_toml(path) if path else Document("defaults.toml", {}, {})
     problems = [
-        unknown_key(own, (key,), ["data_folder", *_SECTIONS])
+        unknown_key(own, (key,), ["data_folder", *_SECTIONS, "smpp"])
         for key in own.data
-        if key != "data_folder" and key not in _SECTIONS
+        if key not in ("data_folder", "smpp") and key not in _SECTIONS
     ]
     sections = {
         name: read_section(kind, defaults, (name,), environ, problems)
         | read_section(kind, own, (name,), environ, problems)
         for name, kind in _SECTIONS.items()
     }
+    smpp = read_tables(SmppBind, own, "smpp", environ, problems)
+    if not problems:
+        problems += [
+            f"{own.where('smpp', number, *key.split('.'))}: smpp.{key}: {sentence}"
+            for number, key, sentence in mistakes(smpp)
+        ]
     folder = environ.get("DARGAH_DATA") or own.data.get("data_folder", defaults.data["data_folder"])
     if not isinstance(folder, str) or not folder:
         problems.append(f"{own.where('data_folder')}: data_folder: a folder in quotes is needed.")
@@ -161,5 +177,6 @@ def read_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     return Settings(
         data_folder=Path(folder).absolute(),
         document=own,
+        smpp=smpp,
         **{name: kind(**sections[name]) for name, kind in _SECTIONS.items()},
     )
