@@ -17,6 +17,11 @@ import pytest
 PEERS = Path(__file__).parent / "peers"
 PATIENCE = 20.0
 """Seconds for anything a peer is asked to do; a limit, never a wait."""
+INSTALLING = 90.0
+"""Seconds for one step of an installation; where nothing can be fetched, it gives up sooner."""
+
+_tried: dict[str, Path | str] = {}
+_told: set[str] = set()
 
 
 def cache() -> Path:
@@ -27,15 +32,20 @@ def cache() -> Path:
 
 
 def installed(name: str, install: Callable[[Path], list[list[str]]]) -> Path | str:
-    """The folder of a peer, installed if it wasn't; or why it can't be."""
-    folder = cache() / name
+    """The folder of a peer, installed if it wasn't; or why it can't be. Tried once a run."""
+    if name not in _tried:
+        _tried[name] = _install(cache() / name, install)
+    return _tried[name]
+
+
+def _install(folder: Path, install: Callable[[Path], list[list[str]]]) -> Path | str:
     if folder.is_dir():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
         for argv in install(fresh):
-            subprocess.run(argv, check=True, capture_output=True, timeout=300)
+            subprocess.run(argv, check=True, capture_output=True, timeout=INSTALLING)
         # Whole or not at all, whoever else is installing it.
         fresh.rename(folder)
     except (OSError, subprocess.SubprocessError) as error:
@@ -51,6 +61,7 @@ def node_smsc(config: pytest.Config) -> list[str]:
     if node is None or npm is None:
         skip(config, "node-smpp as SMSC", "npm is not installed")
     options = ["--no-save", "--no-package-lock", "--no-audit", "--no-fund", "--loglevel=error"]
+    options += ["--fetch-retries=0", "--fetch-timeout=20000"]
     folder = installed(
         "node-smpp-0.5.1",
         lambda into: [[npm, "install", *options, "--prefix", str(into), "smpp@0.5.1"]],
@@ -64,6 +75,7 @@ def twisted_smsc(config: pytest.Config) -> list[str]:
     """How to start smpp.twisted3's SMSC, in an environment of its own."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    pip += ["--retries=1", "--timeout=20"]
     folder = installed(
         f"smpp.twisted3-0.8-python{version}",
         lambda into: [
@@ -78,11 +90,17 @@ def twisted_smsc(config: pytest.Config) -> list[str]:
 
 
 def skip(config: pytest.Config, what: str, why: str) -> NoReturn:
-    """Skip, and say so where it is seen."""
+    """Skip, and say so once where it is seen."""
+    if what not in _told:
+        _told.add(what)
+        _say(config, f"NOT PROVEN HERE: {what}: {why}")
+    pytest.skip(why)
+
+
+def _say(config: pytest.Config, line: str) -> None:
     capture = config.pluginmanager.getplugin("capturemanager")
     with capture.global_and_fixture_disabled():
-        print(f"\nNOT PROVEN HERE: {what}: {why}", flush=True)
-    pytest.skip(why)
+        print(f"\n{line}", flush=True)
 
 
 class Peer:
