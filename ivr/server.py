@@ -135,8 +135,10 @@ class Call(Protocol):
         outcome = "failed"
         try:
             outcome = await self._take()
-        except (Hangup, asyncio.CancelledError):
-            # Cancelled by a hang-up is an end like another; by a drain it is ours.
+        except Hangup:
+            outcome = "hangup"
+        except asyncio.CancelledError:
+            # By a hang-up, which is an end like another, or by a drain.
             outcome = "hangup" if self._line.hung_up else "drained"
         finally:
             self._server.ended[outcome] += 1

@@ -22,7 +22,7 @@ from config.toml_lines import Document, read_toml
 from dialogue.finding import Finding
 from dialogue.phrases import VALUES, Phrases
 from dialogue.toml_table import NAME, Table
-from dialogue.tree import Menu, Tree
+from dialogue.tree import Menu, Message, Question, Tree
 from ivr import english_words
 from persian import words as persian_words
 
@@ -168,8 +168,25 @@ def _spoken(
     return Spoken(tuple(parts), table.line(key))
 
 
+def _said(tree: Tree) -> set[str]:
+    """Every phrase that the tree's screens say, but for labels of options."""
+    keys: set[str] = set()
+    for screen in tree.screens.values():
+        match screen:
+            case Menu():
+                keys |= {screen.title, screen.wrong}
+            case Question():
+                keys |= {screen.prompt, *screen.wrong.values()}
+            case Message():
+                keys |= {*screen.say, *screen.also}
+    return keys
+
+
 def voice_findings(voices: Voices, tree: Tree, phrases: Phrases) -> list[Finding]:
-    """What a caller would miss: a language, a phrase, a value or a choice without a voice."""
+    """What a caller would miss: a language, a phrase, a value or a choice without a voice.
+
+    The tree and the phrases are proven before (dialogue/check.py).
+    """
     found = []
     labels = {
         option.label
@@ -182,8 +199,8 @@ def voice_findings(voices: Voices, tree: Tree, phrases: Phrases) -> list[Finding
         if voice is None:
             found.append(Finding(f"{code}.toml", 1, f'there is no voice for "{code}".'))
             continue
-        for key, phrase in phrases[code].phrases.items():
-            spoken = voice.phrases.get(key)
+        for key in sorted(_said(tree)):
+            phrase, spoken = phrases[code].phrases[key], voice.phrases.get(key)
             if spoken is None:
                 found.append(Finding(voice.file, 1, f'"phrases.{key}" is missing.'))
             elif spoken.values != phrase.values:

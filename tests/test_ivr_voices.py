@@ -78,7 +78,7 @@ def test_voice_folders(tmp_path: Path) -> None:
 
 @given(
     st.sampled_from(["fa", "en"]),
-    st.sampled_from(sorted(PHRASES["fa"].phrases)),
+    st.sampled_from(sorted(VOICES["fa"].phrases)),
     DAYS,
     DAYS,
     st.integers(0, 10**9),
