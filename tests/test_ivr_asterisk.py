@@ -1,7 +1,6 @@
 """A real call: SIP, RTP, RFC 4733 and FastAGI, none of it ours but the last."""
 
 import asyncio
-import sys
 import time
 from array import array
 from collections.abc import AsyncIterator
@@ -31,6 +30,7 @@ from ivr.synthesiser import NoSynthesiser, find_synthesiser
 from ivr.voices import load_voices
 from state.keyed_hash import KeyedHash
 from telecom.channel import Channel
+from tests import aloud
 from tests.asterisk_run import Asterisk, start
 from tests.asterisk_tree import NoAsterisk, asterisk_tree
 from tests.telephone import Telephone
@@ -76,24 +76,22 @@ class Log:
 
 
 @pytest.fixture(scope="module")
-def tree() -> Path:
+def tree(pytestconfig: pytest.Config) -> Path:
     """The unpacked Asterisk; without one the test is skipped, and says so."""
     try:
         return asterisk_tree()
     except NoAsterisk as reason:
-        print(f"\nSKIPPED: no call through a real Asterisk: {reason}", file=sys.__stderr__)
-        pytest.skip(f"no real Asterisk: {reason}")
+        aloud.skip(pytestconfig, f"no call through a real Asterisk: {reason}.")
 
 
 @pytest.fixture(scope="module")
-def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prompts(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
     """The prompts as they are built for anybody."""
     folder = tmp_path_factory.mktemp("prompts")
     try:
         build(load_voices(), folder, find_synthesiser())
     except NoSynthesiser as reason:
-        print(f"\nSKIPPED: no spoken prompts for a real call: {reason}", file=sys.__stderr__)
-        pytest.skip(str(reason))
+        aloud.skip(pytestconfig, f"no prompts for a real call: {reason}")
     return folder
 
 

@@ -1,5 +1,4 @@
 import math
-import sys
 from array import array
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from ivr.build_prompts import BUILT, Built, build, inventory, missing
 from ivr.pcm import PEAK, from_wav, levelled, resampled, to_wav, trimmed
 from ivr.synthesiser import NoSynthesiser, Sound, find_synthesiser
 from ivr.voices import Voices, load_voices, voice_of
+from tests import aloud
 
 SMALL = """
 [phrases]
@@ -140,13 +140,12 @@ def test_a_build_cut_short(tmp_path: Path, noted: bytes) -> None:
     assert missing(small(), tmp_path) == ()
 
 
-def test_the_real_voice(tmp_path: Path) -> None:
+def test_the_real_voice(pytestconfig: pytest.Config) -> None:
     """The synthesiser says the same text as the same sound each time, whatever it said before."""
     try:
         voice = find_synthesiser()
     except NoSynthesiser as reason:
-        print(f"\nSKIPPED: no prompts were spoken: {reason}", file=sys.__stderr__)
-        pytest.skip(str(reason))
+        aloud.skip(pytestconfig, f"no prompts were spoken: {reason}")
     fa = load_voices()["fa"].phrases["covered"].parts[0].text
     first = voice.speak(fa, "fa")
     english = voice.speak("in force", "en")
