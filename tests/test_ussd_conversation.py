@@ -25,7 +25,8 @@ from tests.scripted_inquirer import (
     ScriptedInquirer,
 )
 from tests.ussd_line import ANSWER, FA, HASHES, MENU, NUMBER, Line, on
-from ussd.conversation import Turned, UssdRequest, UssdTimes
+from ussd.conversation import Turned, UssdTimes
+from ussd.requests import UssdRequest
 from ussd.sessions import UssdReply
 
 

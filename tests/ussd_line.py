@@ -13,7 +13,8 @@ from state.sessions import SessionStore
 from telecom.msisdn import Msisdn
 from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import PHRASES, TREE, ScriptedInquirer
-from ussd.conversation import Turned, UssdConversations, UssdRequest, UssdTimes
+from ussd.conversation import Turned, UssdConversations, UssdTimes
+from ussd.requests import UssdRequest
 from ussd.sessions import UssdReply
 
 HASHES = KeyedHash(b"a key for the tests alone, 32 by")

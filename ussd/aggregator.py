@@ -11,7 +11,8 @@ import unicodedata
 from collections.abc import Mapping
 
 from telecom.msisdn import Msisdn, NotAnMsisdn
-from ussd.conversation import UssdConversations, UssdRequest
+from ussd.conversation import UssdConversations
+from ussd.requests import UssdRequest
 
 MOST_CHARACTERS: Mapping[str, int] = {
     "sessionId": 128,

@@ -6,8 +6,9 @@ the dialogue moves once. Where the sessions cannot be reached, a dialogue that n
 answered all the same, and everybody else is told to dial again.
 """
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from dialogue.advance import leave
@@ -24,7 +25,8 @@ from telecom.channel import Channel
 from telecom.msisdn import Msisdn
 from telecom.service_code import NotAServiceCode, match, normalise_dialled
 from ussd.rendering import render
-from ussd.sessions import Heard, Session, UssdReply, decode, encode
+from ussd.requests import Again, Begin, Dialogue, GoOn, Todo, TooLate, UssdRequest, UssdUnit
+from ussd.sessions import Heard, HeardUnit, Session, UssdReply, decode, encode
 
 MOST_INPUTS = 16
 """Answers dialled at once beyond this are not menu answers any more."""
@@ -33,21 +35,6 @@ MOST_RACES = 4
 """Times that another request for the same session may be quicker before this one gives up."""
 
 _AWAY = (Unavailable, ReplyError)
-
-
-@dataclass(frozen=True, slots=True)
-class UssdRequest:
-    """One request of a USSD network.
-
-    `text` is everything typed in the session so far, joined with `*`. `service_code` is what was
-    dialled: the code alone or the whole string. Either may hold an ID.
-    """
-
-    operator: str
-    session_id: str = field(repr=False)
-    msisdn: Msisdn
-    service_code: str = field(repr=False)
-    text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +54,10 @@ class Turned(StrEnum):
     REPEATED = "repeated"
     EXPIRED = "expired"
     UNAVAILABLE = "unavailable"
+    ABORTED = "aborted"
+    """The network ended the dialogue."""
+    REFUSED = "refused"
+    """The network did not take our screen."""
 
 
 def _uncounted(_: Turned) -> None:
@@ -87,6 +78,7 @@ class UssdConversations:
         times: UssdTimes,
         language: str | None = None,
         turned: Callable[[Turned], None] = _uncounted,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._tree = tree
         self._phrases = phrases
@@ -96,93 +88,150 @@ class UssdConversations:
         self._times = times
         self._language = language if language in tree.languages else tree.languages[0]
         self._turned = turned
+        self._clock = clock
 
     async def turn(self, request: UssdRequest) -> UssdReply:
         """Answer a request. Raises nothing for a fault of ours or of Redis: it is told."""
-        key = self._hashes.of(
-            "ussd_session",
-            "\x00".join((request.operator, request.msisdn.digits, request.session_id)),
-        )
-        for _ in range(MOST_RACES):
+        reply = await self._answer(request, self._times.session)
+        assert reply is not None  # whoever sends everything each time is always answered
+        return reply
+
+    async def begin(
+        self,
+        dialogue: Dialogue,
+        dialled: str,
+        unit: int | None = None,
+        *,
+        gone: Callable[[], bool] = bool,
+    ) -> UssdReply | None:
+        """Answer what was dialled. Whatever dialogue the handset had is over.
+
+        gone: whether the network has ended the dialogue by now; then it is not kept. None: it was
+        over before the answer was ready, so nothing is to be sent. Raises nothing for a fault of
+        ours or of Redis: it is told.
+        """
+        return await self._unit(UssdUnit(dialogue, True, dialled, unit, self._clock()), gone)
+
+    async def go_on(
+        self,
+        dialogue: Dialogue,
+        text: str,
+        unit: int | None = None,
+        *,
+        gone: Callable[[], bool] = bool,
+    ) -> UssdReply | None:
+        """Answer one answer. As `begin`; without a session the person is told to dial again."""
+        return await self._unit(UssdUnit(dialogue, False, text, unit, self._clock()), gone)
+
+    async def abort(self, dialogue: Dialogue, turned: Turned = Turned.ABORTED) -> None:
+        """Drop a dialogue: nothing will be sent. Another one of the handset's stays."""
+        self._turned(turned)
+        key = f"ussd:{dialogue.key(self._hashes)}"
+        session_id = dialogue.kept_id(self._hashes)
+        try:
+            for _ in range(MOST_RACES):
+                stored = await self._sessions.load(key)
+                session = None if stored is None else decode(stored.blob)
+                if stored is None or session is None or not session.belongs_to(session_id):
+                    return
+                # Over this very version alone: a new dialogue may have begun meanwhile.
+                if await self._sessions.save(key, stored.version, b"", 0.001):
+                    return
+        except _AWAY:
+            return  # it ends by its time
+
+    def busy(self) -> UssdReply:
+        """The last word where there is no room for one turn more."""
+        return self._exit(EXPIRED, self._tree.exits.busy, Turned.UNAVAILABLE)
+
+    def unavailable(self) -> UssdReply:
+        """The last word where a turn cannot even begin."""
+        return self._exit(EXPIRED, self._tree.exits.unavailable, Turned.UNAVAILABLE)
+
+    async def _unit(self, unit: UssdUnit, gone: Callable[[], bool]) -> UssdReply | None:
+        return await self._answer(unit, unit.dialogue.session_ttl or self._times.session, gone)
+
+    async def _answer(
+        self, request: UssdRequest | UssdUnit, ttl: float, gone: Callable[[], bool] = bool
+    ) -> UssdReply | None:
+        key = f"ussd:{request.key(self._hashes)}"
+        for race in range(MOST_RACES):
             try:
-                stored = await self._sessions.load(f"ussd:{key}")
+                stored = await self._sessions.load(key)
             except _AWAY:
-                return self._unkept(await self._begin(request))
+                if not request.whole:
+                    return self.unavailable()
+                following = await self._following(request, request.todo(None, self._hashes))
+                return self._unkept(following)
             session = None
             if stored is not None:
                 session = decode(stored.blob)
-                if session is None:
-                    return self._exit(EXPIRED, self._tree.exits.expired, Turned.EXPIRED)
-            given = self._given(session, request)
-            if isinstance(given, UssdReply):
-                return given
-            following = await (
-                self._begin(request)
-                if session is None or given is None
-                else self._go_on(session, given, request)
-            )
-            ttl = self._times.ended if following.over else self._times.session
+            if stored is not None and session is None and not request.opens:
+                todo: Todo = TooLate(EXPIRED)
+            else:
+                todo = request.todo(session, self._hashes)
+            match todo:
+                case Again(session):
+                    self._turned(Turned.REPEATED)
+                    return session.reply
+                case TooLate() if race and not request.whole:
+                    # It was there when we began: the network has ended it meanwhile.
+                    return None
+                case TooLate(state):
+                    return self._exit(state, self._tree.exits.expired, Turned.EXPIRED)
+            following = await self._following(request, todo)
+            if gone():
+                return None
             version = stored.version if stored is not None else 0
+            kept_for = self._times.ended if following.over else ttl
             try:
-                if await self._sessions.save(f"ussd:{key}", version, encode(following), ttl):
+                if await self._sessions.save(key, version, encode(following), kept_for):
                     return self._counted(following)
             except _AWAY:
                 return self._unkept(following)
             # Another request for this session was quicker: see what it left.
-        return self._exit(EXPIRED, self._tree.exits.busy, Turned.UNAVAILABLE)
+        return self.busy()
 
-    def _given(self, session: Session | None, request: UssdRequest) -> str | UssdReply | None:
-        """What was typed; None for a beginning; a reply where there is nothing to do."""
-        if session is None:
-            return None
-        if Heard.of(self._hashes, request.text) == session.heard:
-            self._turned(Turned.REPEATED)
-            return session.reply
-        if session.over:
-            # An id that is used again begins anew; what goes on after the end comes too late.
-            if not request.text:
-                return None
-            return self._exit(session.state, self._tree.exits.expired, Turned.EXPIRED)
-        newest = session.heard.newest(self._hashes, request.text)
-        if newest is None:
-            self._turned(Turned.REPEATED)
-            return session.reply
-        return newest
+    async def _following(self, request: UssdRequest | UssdUnit, todo: Todo) -> Session:
+        """The session after this request."""
+        if isinstance(todo, GoOn):
+            return await self._go_on(todo, request.msisdn)
+        assert isinstance(todo, Begin)
+        return await self._begin(todo, request.msisdn)
 
-    async def _begin(self, request: UssdRequest) -> Session:
+    async def _begin(self, todo: Begin, msisdn: Msisdn) -> Session:
         """A session from its first request: the code, and what was dialled after it."""
-        conversation = self._conversation(request, EXPIRED)
-        heard = Heard.of(self._hashes, request.text)
+        conversation = self._conversation(msisdn, EXPIRED)
         try:
-            found = match(self._tree.entries, request.service_code)
+            found = match(self._tree.entries, todo.dialled)
         except NotAServiceCode:
             found = None
         if found is None:
             show = await conversation.start("", language=self._language)
         else:
             entry, dialled = found
-            typed = [part for part in normalise_dialled(request.text).split("*") if part]
+            typed = [part for part in normalise_dialled(todo.typed).split("*") if part]
             inputs = [*dialled, *(part.rstrip("#") for part in typed)]
             show = await conversation.start(entry, inputs[:MOST_INPUTS], language=self._language)
-        return self._session(conversation, show, heard)
+        return self._session(conversation, show, todo.heard)
 
-    async def _go_on(self, session: Session, typed: str, request: UssdRequest) -> Session:
+    async def _go_on(self, todo: GoOn, msisdn: Msisdn) -> Session:
         """The session after an answer: another page, or what the dialogue says next."""
-        heard = Heard.of(self._hashes, request.text)
+        session, heard = todo.session, todo.heard
         language = self._phrases.get(session.state.language)
         if language is not None and len(session.pages) > 1:
-            key = normalise_dialled(typed).strip("#")
+            key = normalise_dialled(todo.typed).strip("#")
             if key == language.more_key and session.page < len(session.pages) - 1:
                 return session.turned(+1, heard)
             if key == language.back_key and session.page > 0:
                 return session.turned(-1, heard)
             if session.last:
                 return session.turned(0, heard)
-        conversation = self._conversation(request, session.state)
-        return self._session(conversation, await conversation.reply(typed), heard)
+        conversation = self._conversation(msisdn, session.state)
+        return self._session(conversation, await conversation.reply(todo.typed), heard)
 
-    def _conversation(self, request: UssdRequest, state: State) -> Conversation:
-        asker = Asker(self._hashes.of("asker", request.msisdn.digits))
+    def _conversation(self, msisdn: Msisdn, state: State) -> Conversation:
+        asker = Asker(self._hashes.of("asker", msisdn.digits))
         return Conversation(
             self._tree,
             self._inquirer,
@@ -192,7 +241,7 @@ class UssdConversations:
             state=state,
         )
 
-    def _session(self, conversation: Conversation, show: Show, heard: Heard) -> Session:
+    def _session(self, conversation: Conversation, show: Show, heard: Heard | HeardUnit) -> Session:
         pages = tuple(render(self._phrases, show))
         return Session(conversation.state, pages, show.last, heard)
 

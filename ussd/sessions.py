@@ -3,8 +3,11 @@ One USSD session, as it is kept between two requests.
 
     {"v":1,"state":{…},"pages":["…"],"page":0,"last":false,"length":12,"digest":"9f…"}
 
-The text of a request is cumulative and may hold an ID, so only its length and keyed hash are
-kept: enough to know it again, and to know what continues it.
+What was heard last may hold an ID, so only keyed hashes of it are kept. Of a cumulative text its
+length and hash: enough to know it again, and to know what continues it. Of a single event, in
+place of those two:
+
+    "heard":{"session":"2a","unit":1,"digest":"9f…","at":1795.1,"counted":true}
 """
 
 import json
@@ -16,6 +19,13 @@ from dialogue.state import State
 from state.keyed_hash import KeyedHash
 
 VERSION = 1
+
+NO_NUMBER = "-"
+"""The number of a session where the network gives none (smpp/ussd_tlv.py)."""
+
+REPEAT_SECONDS = 2.0
+"""Within this, the same event again is a network's repeat: nobody reads a screen and types so
+soon. Gateways of a site must agree on the time of day to about a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,38 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
+class HeardUnit:
+    """One event of a dialogue: the session's number, the unit's, a keyed hash, and when (s).
+
+    `counted`: the network has numbered this dialogue's units differently, so that two of one
+    number are one.
+    """
+
+    session_id: str
+    unit: int | None
+    digest: str
+    at: float
+    counted: bool = False
+
+    def repeats(self, last: "HeardUnit") -> bool:
+        """Whether this is `last` once more, and not the same answer to another screen.
+
+        By its number where the network counts; else by its time, since a person reads first.
+        """
+        same = (self.session_id, self.unit, self.digest) == (
+            last.session_id,
+            last.unit,
+            last.digest,
+        )
+        return same and (last.counted or abs(self.at - last.at) <= REPEAT_SECONDS)
+
+    def after(self, last: "HeardUnit") -> "HeardUnit":
+        """This one, knowing what came before it."""
+        both = self.unit is not None and last.unit is not None
+        return replace(self, counted=last.counted or (both and self.unit != last.unit))
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """A session after an answer: what is shown, and where the dialogue stands behind it.
 
@@ -58,7 +100,7 @@ class Session:
     state: State
     pages: tuple[str, ...] = field(repr=False)
     last: bool
-    heard: Heard
+    heard: Heard | HeardUnit
     page: int = 0
 
     @property
@@ -71,7 +113,14 @@ class Session:
         """Whether the network closes the session with this answer."""
         return self.last and self.page == len(self.pages) - 1
 
-    def turned(self, step: int, heard: Heard) -> "Session":
+    def belongs_to(self, session_id: str) -> bool:
+        """Whether this is the dialogue that the network numbers so; NO_NUMBER: any dialogue."""
+        return isinstance(self.heard, HeardUnit) and session_id in (
+            NO_NUMBER,
+            self.heard.session_id,
+        )
+
+    def turned(self, step: int, heard: Heard | HeardUnit) -> "Session":
         """The same dialogue, some pages on or back, within what there is."""
         page = min(max(self.page + step, 0), len(self.pages) - 1)
         return replace(self, page=page, heard=heard)
@@ -85,10 +134,22 @@ def encode(session: Session) -> bytes:
         "pages": session.pages,
         "page": session.page,
         "last": session.last,
-        "length": session.heard.length,
-        "digest": session.heard.digest,
+        **_heard_fields(session.heard),
     }
     return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _heard_fields(heard: Heard | HeardUnit) -> dict[str, Any]:
+    if isinstance(heard, Heard):
+        return {"length": heard.length, "digest": heard.digest}
+    unit = {
+        "session": heard.session_id,
+        "unit": heard.unit,
+        "digest": heard.digest,
+        "at": heard.at,
+        "counted": heard.counted,
+    }
+    return {"heard": unit}
 
 
 def decode(blob: bytes) -> Session | None:
@@ -104,14 +165,32 @@ def decode(blob: bytes) -> Session | None:
             "pages": [str(), *_] as pages,
             "page": int() as page,
             "last": bool() as last,
-            "length": int() as length,
-            "digest": str() as digest,
-        } if 0 <= page < len(pages) and length >= 0 and all(type(text) is str for text in pages):
+        } if 0 <= page < len(pages) and all(type(text) is str for text in pages):
+            heard = _heard(fields)
+            if heard is None:
+                return None
             return Session(
                 state=dialogue_state.decode(json.dumps(state).encode()),
                 pages=tuple(pages),
                 last=last,
-                heard=Heard(length, digest),
+                heard=heard,
                 page=page,
             )
+    return None
+
+
+def _heard(fields: dict[str, Any]) -> Heard | HeardUnit | None:
+    match fields:
+        case {"length": int() as length, "digest": str() as digest} if length >= 0:
+            return Heard(length, digest)
+        case {
+            "heard": {
+                "session": str() as session_id,
+                "unit": int() | None as unit,
+                "digest": str() as digest,
+                "at": int() | float() as at,
+                "counted": bool() as counted,
+            }
+        }:
+            return HeardUnit(session_id, unit, digest, at, counted)
     return None
