@@ -16,6 +16,7 @@ from prometheus_client import (
 from prometheus_client.process_collector import ProcessCollector
 
 from dargah.http_request import HttpEvents
+from dargah.smpp_metrics import SmppMetrics
 from eligibility.verdict import Verdict
 from telecom.channel import Channel
 
@@ -26,7 +27,9 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
-TURN_RESULTS = frozenset({"continued", "ended", "repeated", "expired", "unavailable"})
+TURN_RESULTS = frozenset(
+    {"continued", "ended", "repeated", "expired", "unavailable", "aborted", "refused"}
+)
 """How a USSD turn may end in the count."""
 
 
@@ -83,6 +86,7 @@ class Metrics:
         self._redis_up = Gauge(
             "dargah_redis_up", "Whether Redis answers (1) or not (0).", ("role",), registry=registry
         )
+        self.smpp = SmppMetrics(registry)
 
     def http_events(self) -> HttpEvents:
         """What the HTTP edge calls."""
