@@ -106,24 +106,24 @@ class BindService:
         try:
             outcome = self.esme.submit(message)
         except Busy:
-            self._metrics.window_full()
+            self._metrics.window_full += 1
             raise
-        self._metrics.tx_submit_sm()
+        self._metrics.tx_submit_sm += 1
         outcome.add_done_callback(self._came_out)
         return outcome
 
     def _came_out(self, future: "asyncio.Future[Outcome]") -> None:
         outcome = future.result()
         if isinstance(outcome, Answered):
-            self._metrics.rx_submit_sm_resp()
+            self._metrics.rx_submit_sm_resp += 1
             if not outcome.accepted:
-                self._metrics.unaccepted("throttled" if outcome.throttled else "refused")
+                self._metrics.unaccepted["throttled" if outcome.throttled else "refused"] += 1
         else:
-            self._metrics.unaccepted(outcome.reason)
+            self._metrics.unaccepted[outcome.reason] += 1
 
     def _received(self, inbound: Inbound) -> None:
         message = inbound.message
-        self._metrics.rx_deliver_sm()
+        self._metrics.rx_deliver_sm += 1
         if USSD in self.settings.carries and (self._ussd_alone or is_ussd(message, self._dialect)):
             self.ussd.received(message, lambda: self._answer(inbound, Status.OK))
         elif SMS not in self.settings.carries or is_ussd(message, self._dialect):
@@ -148,23 +148,23 @@ class BindService:
     def _answer(self, inbound: Inbound, status: int) -> None:
         # False where the link is over: the SMSC will send it again.
         if inbound.answer(status):
-            self._metrics.tx_deliver_sm_resp()
+            self._metrics.tx_deliver_sm_resp += 1
 
     def _noticed(self, notice: Notice) -> None:
         match notice:
             case Bound(bind_type):
-                self._metrics.bound(True)
+                self._metrics.bound = True
                 self._log.info("smpp_bound", bind_type=bind_type.value)
             case BindRefused(status):
                 self._log.error("smpp_bind_refused", status=f"{status:#04x}")
             case Closed(reason):
-                self._metrics.bound(False)
+                self._metrics.bound = False
                 self._log.info("smpp_closed", reason=reason)
             case Waiting(delay, alarm):
                 say = self._log.error if alarm else self._log.info
                 say("smpp_waits", seconds=round(delay, 1), alarm=alarm)
             case Throttled(status):
-                self._metrics.throttled()
+                self._metrics.throttled += 1
                 self._log.warning("smpp_throttled", status=f"{status:#04x}")
             case Anomaly(what):
                 self._metrics.odd(what)

@@ -1,7 +1,8 @@
 """
 One USSD session, as it is kept between two requests.
 
-    {"v":1,"state":{…},"pages":["…"],"page":0,"last":false,"length":12,"digest":"9f…"}
+    {"v":1,"tree":"3f…",…}                            the dialogue's state, as it writes itself
+    {"v":2,"pages":["…"],"page":0,"last":false,"length":12,"digest":"9f…"}
 
 What was heard last may hold an ID, so only keyed hashes of it are kept. Of a cumulative text its
 length and hash: enough to know it again, and to know what continues it. Of a single event, in
@@ -18,7 +19,7 @@ from dialogue import state as dialogue_state
 from dialogue.state import State
 from state.keyed_hash import KeyedHash
 
-VERSION = 1
+VERSION = 2
 
 NO_NUMBER = "-"
 """The number of a session where the network gives none (smpp/ussd_tlv.py)."""
@@ -87,7 +88,8 @@ class HeardUnit:
     def after(self, last: "HeardUnit") -> "HeardUnit":
         """This one, knowing what came before it."""
         both = self.unit is not None and last.unit is not None
-        return replace(self, counted=last.counted or (both and self.unit != last.unit))
+        counted = last.counted or (both and self.unit != last.unit)
+        return replace(self, counted=True) if counted else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,17 +128,20 @@ class Session:
         return replace(self, page=page, heard=heard)
 
 
+# Made once: json.dumps would make one for each session, and this is done in every turn.
+_TO_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
+
+
 def encode(session: Session) -> bytes:
-    """The session as JSON."""
+    """The session as two lines of JSON."""
     fields = {
         "v": VERSION,
-        "state": json.loads(dialogue_state.encode(session.state)),
         "pages": session.pages,
         "page": session.page,
         "last": session.last,
         **_heard_fields(session.heard),
     }
-    return json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode()
+    return dialogue_state.encode(session.state) + b"\n" + _TO_JSON(fields).encode()
 
 
 def _heard_fields(heard: Heard | HeardUnit) -> dict[str, Any]:
@@ -154,14 +159,14 @@ def _heard_fields(heard: Heard | HeardUnit) -> dict[str, Any]:
 
 def decode(blob: bytes) -> Session | None:
     """The session in JSON; None for anything that is none, or of another version."""
+    state, _, rest = blob.partition(b"\n")
     try:
-        fields: Any = json.loads(blob)
+        fields: Any = json.loads(rest.decode())
     except (ValueError, RecursionError):
         return None
     match fields:
         case {
-            "v": 1,
-            "state": dict() as state,
+            "v": 2,
             "pages": [str(), *_] as pages,
             "page": int() as page,
             "last": bool() as last,
@@ -169,13 +174,7 @@ def decode(blob: bytes) -> Session | None:
             heard = _heard(fields)
             if heard is None:
                 return None
-            return Session(
-                state=dialogue_state.decode(json.dumps(state).encode()),
-                pages=tuple(pages),
-                last=last,
-                heard=heard,
-                page=page,
-            )
+            return Session(dialogue_state.decode(state), tuple(pages), last, heard, page)
     return None
 
 
