@@ -3,15 +3,18 @@ The proof of a tree and its phrases, before they speak to anybody.
 
 Every finding is one sentence with file and line. Nothing found means: each screen can be reached,
 each path can end, each phrase is there in every language and asks for the same values, nothing
-that is known goes unsaid, and no screen runs over one USSD page unless it says `paged`.
+that is known goes unsaid, no screen runs over one USSD page unless it says `paged`, and no text
+over one short message.
 """
 
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from itertools import chain
 from pathlib import Path
 
 from config.errors import ConfigError
+from dialogue.check_texts import text_findings
 from dialogue.check_words import word_findings
 from dialogue.finding import Finding
 from dialogue.paths import ending, reachable, targets
@@ -47,7 +50,8 @@ def read_dialogue(
 def findings(tree: Tree, phrases: Phrases) -> list[Finding]:
     """What is wrong, in the order of files and lines: first targets, then ways, then words."""
     # Each proof stands on the one before it: one mistake is not named three times.
-    for proof in (_structure(tree), _ways(tree), word_findings(tree, phrases)):
+    words = chain(word_findings(tree, phrases), text_findings(tree, phrases))
+    for proof in (_structure(tree), _ways(tree), words):
         if found := sorted(set(proof)):
             return found
     return []

@@ -12,6 +12,7 @@ from dialogue.finding import Finding, Rendered
 from dialogue.paths import Values, situations
 from dialogue.phrases import Language, Phrases
 from dialogue.steps import Choice, Show
+from dialogue.texts import PREFIX
 from dialogue.tree import Lookup, Menu, Message, Question, Screen, Tree
 from dialogue.words import spoken, words
 from telecom import gsm0338
@@ -104,7 +105,7 @@ def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
             yield Finding(language.file, 1, f'the tree does not offer the language "{code}".')
             continue
         for key, phrase in language.phrases.items():
-            if key not in used:
+            if key not in used and not key.startswith(PREFIX):
                 yield Finding(language.file, phrase.line, f'no screen uses the phrase "{key}".')
 
 

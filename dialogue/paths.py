@@ -21,6 +21,7 @@ LONGEST: Values = {
     "valid_until": date(2027, 3, 20),
     "since": date(2027, 3, 20),
     "as_of": date(2026, 11, 21),
+    "told_on": date(2026, 11, 21),
     "code": "48305172606",
     "minutes": 9999,
 }

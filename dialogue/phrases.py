@@ -16,8 +16,8 @@ from config.errors import ConfigError
 from config.toml_lines import Document, read_toml
 from dialogue.toml_table import NAME, Table
 
-VALUES = frozenset({"valid_until", "since", "as_of", "code", "minutes"})
-"""What a phrase may say in braces: three dates, a tracking code, a number of minutes."""
+VALUES = frozenset({"valid_until", "since", "as_of", "told_on", "code", "minutes"})
+"""What a phrase may say in braces: four dates, a tracking code, a number of minutes."""
 
 LONGEST_PHRASE = 1000
 _KEY_LINE = re.compile(r"[0-9]{1,2} \S[^\n]{0,19}")

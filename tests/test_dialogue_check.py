@@ -184,9 +184,10 @@ def test_every_shipped_screen_fits_one_page() -> None:
 def test_any_words_fit_or_are_found(texts: list[str]) -> None:
     """Whatever the phrases say, each page fits; what has several is found or allowed."""
     language = PHRASES["fa"]
+    screens = {key: phrase for key, phrase in language.phrases.items() if "sms_" not in key}
     words = {
         key: Phrase(text.replace("{", "").replace("}", "") or "-", frozenset(), phrase.line)
-        for (key, phrase), text in zip(language.phrases.items(), texts, strict=True)
+        for (key, phrase), text in zip(screens.items(), texts, strict=True)
     }
     one = replace(TREE, languages=("fa",))
     changed = {"fa": replace(language, phrases=words)}

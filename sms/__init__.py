@@ -1,0 +1,1 @@
+"""SMS: a message in, one message back, and nothing lost between."""

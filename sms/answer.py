@@ -1,0 +1,139 @@
+"""
+From what a person wrote, and what came of it, to one short message.
+
+Whatever fails on the way, there is a true sentence: an inquiry never raises, and where the ledger
+is away a tracking code cannot be asked about now.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from dialogue.phrases import Language, Phrases
+from dialogue.steps import Value
+from dialogue.texts import TEXTS, text_of
+from dialogue.tree import Tree
+from eligibility.answer import Answer, Asker, Inquirer, OverBudget
+from eligibility.ledger import Kept
+from eligibility.tracking_code import is_code
+from eligibility.verdict import Outcome
+from persian.jalali import tehran_date
+from sms.text import Code, Eligibility, Help, Request, Why
+from state.errors import ReplyError, Unavailable
+from telecom.channel import Channel
+
+log = structlog.get_logger("sms")
+
+LATIN = "en"
+"""What is spoken to those who write in Latin letters, where the tree offers it."""
+
+_TEXT_OF = {
+    Outcome.COVERED: "covered",
+    Outcome.NOT_COVERED: "not_covered",
+    Outcome.PENDING_PAYMENT: "pending",
+    Outcome.NOT_FOUND: "not_found",
+    Outcome.CANNOT_CHECK: "cannot_check",
+}
+_HELP = {Why.ASKED: "help", Why.SEVERAL: "one_at_a_time"}
+
+
+class Inquiries(Inquirer, Protocol):
+    """The entrance to eligibility, and what was told under a code: eligibility/inquiry.py."""
+
+    async def follow_up(self, code: str) -> Kept | None:
+        """What is known of a code, None if nothing. Raises Unavailable."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A text by its name in dialogue/texts.py, with its values."""
+
+    name: str
+    values: dict[str, Value]
+
+
+class Answers:
+    """What to answer. The tree says which languages there are, the first one unless asked."""
+
+    def __init__(self, tree: Tree, phrases: Phrases, inquiries: Inquiries) -> None:
+        self._inquiries = inquiries
+        self._language = phrases[tree.languages[0]]
+        self._latin = phrases[LATIN] if LATIN in tree.languages else self._language
+
+    async def answer(self, request: Request, asker: Asker) -> str:
+        """The one message that answers a request."""
+        language = self._latin if request.latin else self._language
+        return self._words(language, await self._said(request, asker))
+
+    def sorry(self) -> str:
+        """What to say where we ourselves have failed."""
+        return text_of(self._language, "unavailable", {})
+
+    async def _said(self, request: Request, asker: Asker) -> Said:
+        match request:
+            case Eligibility(national_id):
+                return said_of(await self._inquiries.inquire(national_id, asker, Channel.SMS))
+            case Code(code):
+                return await self._follow_up(code, asker)
+            case Help(why):
+                return Said(_HELP[why], {})
+
+    async def _follow_up(self, code: str, asker: Asker) -> Said:
+        if not is_code(code):
+            return Said("code_unknown", {})
+        try:
+            kept = await self._inquiries.follow_up(code)
+        except (Unavailable, ReplyError) as error:
+            log.warning("follow_up_failed", reason=type(error).__name__)
+            return Said("code_unavailable", {})
+        return told(kept, asker) if kept else Said("code_unknown", {})
+
+    def _words(self, language: Language, said: Said) -> str:
+        needed = TEXTS[said.name]
+        known = {
+            name: value
+            for name, value in said.values.items()
+            if name in needed.always or name in needed.sometimes
+        }
+        if not known.keys() >= set(needed.always):
+            # An inquirer's answer without its code: nothing true can be said of it.
+            return text_of(language, "unavailable", {})
+        return text_of(language, said.name, known)
+
+
+def said_of(result: Answer | OverBudget) -> Said:
+    """The text for what an inquiry came to."""
+    if isinstance(result, OverBudget):
+        wait = result.retry_after
+        minutes = max(1, math.ceil(wait / 60)) if math.isfinite(wait) else 1
+        # The proof of the texts reckons with four digits.
+        return Said("over_budget", {"minutes": min(minutes, 9999)})
+    verdict = result.verdict
+    if verdict.outcome is Outcome.INVALID_ID:
+        name = f"wrong_{result.wrong}"
+        return Said(name if name in TEXTS else "wrong_characters", {})
+    values: dict[str, Value] = {}
+    if verdict.valid_until is not None:
+        values["valid_until"] = verdict.valid_until
+    if verdict.not_covered_since is not None:
+        values["since"] = verdict.not_covered_since
+    if verdict.stale and verdict.as_of is not None:
+        values["as_of"] = tehran_date(verdict.as_of)
+    if result.tracking_code is not None:
+        values["code"] = result.tracking_code
+    return Said(_TEXT_OF[verdict.outcome], values)
+
+
+def told(kept: Kept, asker: Asker) -> Said:
+    """The text for a tracking code: who asks with another's learns only that it was answered."""
+    values: dict[str, Value] = {"told_on": tehran_date(kept.last_at)}
+    if not asker.known or kept.asker != asker.token or kept.outcome not in _TEXT_OF:
+        return Said("told_other", values)
+    if kept.valid_until is not None:
+        values["valid_until"] = kept.valid_until
+    if kept.not_covered_since is not None:
+        values["since"] = kept.not_covered_since
+    return Said(f"told_{_TEXT_OF[kept.outcome]}", values)

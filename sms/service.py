@@ -1,0 +1,165 @@
+"""
+SMS as a whole: what the wiring makes, starts and drains.
+
+    deliver_sm ─▶ inbox stream ─▶ deliver_sm_resp
+                       └─▶ read, ask, answer ─▶ outbox stream ─▶ submit_sm ─▶ submit_sm_resp ─▶ off
+
+Each operator has both streams, so that one that throttles holds up nobody else. Many processes
+may do this on the same Redis: each entry is one consumer's at a time.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+import structlog
+
+from config.sms_settings import Numbering, SmsSettings
+from dialogue.check_texts import prove_texts
+from dialogue.phrases import Phrases
+from dialogue.tree import Tree
+from smpp.pdu import ShortMessage, Status
+from sms.answer import Answers, Inquiries
+from sms.answering import Answering
+from sms.inbox import Inbox, Observer, key
+from sms.outbox import Outbox, Submit
+from state.commands import Commands
+from state.consumer import Consumer, Link
+from state.errors import ReplyError, Unavailable
+from state.keyed_hash import KeyedHash
+from state.sealed import Seal
+from state.streams import Durability, Stream
+
+log = structlog.get_logger("sms")
+
+GROUP = "dargah"
+SWEEP_EVERY = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Operator:
+    inbox: Inbox
+    answering: Consumer
+    sending: Consumer
+
+
+class Sms:
+    """Messages in, one message back each.
+
+    state: the state role of Redis; where replicas are asked for, a link of its own, since WAIT
+    holds up what is behind it. open_link: a connection by a name, whose commands may take two
+    seconds (state/consumer.py). submit: smpp/esme.py's, by operator. consumer: a name that no
+    other process has. Raises ConfigError where the phrases lack the words for SMS.
+    """
+
+    def __init__(
+        self,
+        settings: SmsSettings,
+        *,
+        state: Commands,
+        open_link: Callable[[str], Awaitable[Link]],
+        tree: Tree,
+        phrases: Phrases,
+        inquiries: Inquiries,
+        hashes: KeyedHash,
+        seal: Seal,
+        submit: Submit,
+        clock: Callable[[], datetime],
+        jitter: Callable[[], float],
+        consumer: str,
+        observer: Observer,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        prove_texts(tree, phrases)
+        self._settings = settings
+        self._observer = observer
+        self._draining = False
+        self._sweep: asyncio.Task[None] | None = None
+        answers = Answers(tree, phrases, inquiries)
+
+        def operator(name: str) -> _Operator:
+            stream = partial(Stream, state, group=GROUP, consumer=consumer)
+            into = stream(
+                key(name, "in"),
+                limit=settings.inbox_limit,
+                durability=Durability(settings.replicas, settings.replicas_within),
+            )
+            out = stream(key(name, "out"), limit=settings.outbox_limit)
+            answering = Answering(
+                name,
+                into,
+                out,
+                answers,
+                seal,
+                hashes,
+                settings.numbering.get(name, Numbering()),
+                observer=observer,
+                pause=pause,
+            )
+            outbox = Outbox(
+                name,
+                out,
+                seal,
+                submit,
+                settings,
+                clock=clock,
+                jitter=jitter,
+                rest=lambda seconds: sending.rest(seconds),
+                observer=observer,
+                pause=pause,
+            )
+            consuming = partial(
+                Consumer, at_once=settings.at_once, claim_after=settings.claim_after
+            )
+            sending = consuming(out, outbox.send, partial(open_link, f"sms-out-{name}"))
+            return _Operator(
+                Inbox(name, into, state, seal, hashes, settings, clock=clock, observer=observer),
+                consuming(into, answering.answer, partial(open_link, f"sms-in-{name}")),
+                sending,
+            )
+
+        self._operators = {name: operator(name) for name in settings.operators}
+
+    async def received(self, operator: str, message: ShortMessage) -> int:
+        """A deliver_sm has come; the command_status for its deliver_sm_resp.
+
+        0 only when the message is safe. Raises KeyError for an operator that is not set up.
+        """
+        known = self._operators[operator]
+        if self._draining:
+            self._observer.sms_in(operator, "draining")
+            return Status.RX_TEMPORARY
+        return await known.inbox.rx_deliver_sm(message)
+
+    def start(self) -> None:
+        """Begin to answer and to send, what an earlier process left included."""
+        for operator in self._operators.values():
+            operator.answering.start()
+            operator.sending.start()
+        self._sweep = asyncio.create_task(self._sweeping(), name="sms parts")
+
+    async def drain(self, seconds: float) -> int:
+        """Take no more, answer and send what is at hand; how much was left for later.
+
+        Call it while the operators' links still hold. What is left stays in the streams.
+        """
+        self._draining = True
+        deadline = asyncio.get_running_loop().time() + seconds
+        if self._sweep is not None:
+            self._sweep.cancel()
+            await asyncio.wait([self._sweep])
+        operators = self._operators.values()
+        left = await asyncio.gather(*(one.answering.finish(deadline) for one in operators))
+        left += await asyncio.gather(*(one.sending.finish(deadline) for one in operators))
+        return sum(left)
+
+    async def _sweeping(self) -> None:
+        while True:
+            await asyncio.sleep(min(SWEEP_EVERY, self._settings.parts_wait / 2))
+            for name, operator in self._operators.items():
+                try:
+                    await operator.inbox.sweep()
+                except (Unavailable, ReplyError) as error:
+                    log.warning("sms_unswept", operator=name, reason=str(error))

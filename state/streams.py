@@ -1,0 +1,285 @@
+"""
+Work that must not be lost: a Redis Stream with a bound, read by a group of consumers.
+
+    put ──▶ stream ──read──▶ a consumer's own ──done──▶ gone
+                                  │  └──move──▶ another stream, in the same step
+                                  └── the consumer dies ──claim──▶ another consumer's own
+
+What is in the stream was acknowledged to somebody, so it is never trimmed away: where the bound
+is reached, `put` raises Full and the peer keeps its message. Two streams between which entries
+move, and the mark against doubles, share one hash slot.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+from state.commands import Commands, Script
+from state.errors import ReplyError, Unavailable
+
+_FIELD = "m"
+
+_PUT = Script(
+    "stream_put",
+    """
+    -- KEYS stream, mark   ARGV limit, mark_ms ('0': no mark), then field and value by turns
+    if ARGV[2] ~= '0' and redis.call('EXISTS', KEYS[2]) == 1 then return 'again' end
+    if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 'full' end
+    redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
+    if ARGV[2] ~= '0' then redis.call('SET', KEYS[2], '', 'PX', ARGV[2]) end
+    return 'put'
+    """,
+)
+
+_DONE = Script(
+    "stream_done",
+    """
+    -- KEYS stream   ARGV group, id
+    redis.call('XDEL', KEYS[1], ARGV[2])
+    return redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+    """,
+)
+
+# Whoever takes the entry off the first stream puts the other on: of two, only one.
+_MOVE = Script(
+    "stream_move",
+    """
+    -- KEYS from, to   ARGV group, id, limit, then field and value by turns
+    if redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[3]) then return 'full' end
+    if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 'gone' end
+    redis.call('XDEL', KEYS[1], ARGV[2])
+    redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
+    return 'moved'
+    """,
+)
+
+# A consumer that owns something is never forgotten: its entries would be forgotten with it.
+_FORGET = Script(
+    "stream_forget",
+    """
+    -- KEYS stream   ARGV group, idle_ms
+    for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', KEYS[1], ARGV[1])) do
+      local about = {}
+      for i = 1, #flat, 2 do about[flat[i]] = flat[i + 1] end
+      if about['pending'] == 0 and about['idle'] > tonumber(ARGV[2]) then
+        redis.call('XGROUP', 'DELCONSUMER', KEYS[1], ARGV[1], about['name'])
+      end
+    end
+    return 1
+    """,
+)
+
+
+class Full(Unavailable):
+    """The stream is at its bound; nothing was put."""
+
+    def __init__(self) -> None:
+        super().__init__("full")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One piece of work. `deliveries` is how many consumers have had it, this one included."""
+
+    id: bytes
+    values: tuple[bytes, ...] = field(repr=False)
+    deliveries: int = 1
+
+    @property
+    def put_at(self) -> float:
+        """When it was put, in seconds since 1970, by Redis's own clock."""
+        return int(self.id.partition(b"-")[0]) / 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Durability:
+    """How many replicas must have a message before it counts as put, and how long that may take.
+
+    `within` is in seconds. Without replicas: what Redis's own AOF gives.
+    """
+
+    replicas: int = 0
+    within: float = 0.1
+
+
+class Stream:
+    """One stream and its group, through the eyes of one consumer. `consumer` is a unique name.
+
+    Every method raises Unavailable where Redis cannot answer, ReplyError where it refuses.
+    """
+
+    def __init__(
+        self,
+        commands: Commands,
+        key: str,
+        *,
+        group: str,
+        consumer: str,
+        limit: int,
+        durability: Durability | None = None,
+    ) -> None:
+        self.key = key
+        self.limit = limit
+        self._commands = commands
+        self._group = group
+        self._consumer = consumer
+        self._durability = durability or Durability()
+
+    async def prepare(self) -> None:
+        """Make the stream and its group where they are missing. Harmless again."""
+        try:
+            await self._commands.send("XGROUP", "CREATE", self.key, self._group, "0", "MKSTREAM")
+        except ReplyError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise
+
+    async def put(self, *values: bytes, mark: str = "", mark_seconds: float = 0) -> bool:
+        """Add one entry; False where `mark` says that it is there already.
+
+        The mark lasts `mark_seconds`. Either way the entry is as safe as `durability` asks when
+        this returns. Raises Full.
+        """
+        said = await self._commands.script(
+            _PUT,
+            [self.key, mark or self.key],
+            self.limit,
+            round(mark_seconds * 1000) if mark else 0,
+            *_fields(values),
+        )
+        if said == b"full":
+            raise Full
+        await self.replicated()
+        return bool(said == b"put")
+
+    async def replicated(self) -> None:
+        """Wait until the replicas that `durability` asks for have what was written so far."""
+        asked = self._durability
+        if not asked.replicas:
+            return
+        got = await self._commands.send("WAIT", asked.replicas, round(asked.within * 1000))
+        if got < asked.replicas:
+            raise Unavailable(f"{got} of {asked.replicas} replicas have it")
+
+    async def read(self, link: Commands, count: int, wait_seconds: float) -> list[Entry]:
+        """New entries, now ours; waits for the first. `link` is a connection for this alone."""
+        try:
+            reply = await link.send(
+                "XREADGROUP",
+                "GROUP",
+                self._group,
+                self._consumer,
+                "COUNT",
+                count,
+                "BLOCK",
+                max(1, round(wait_seconds * 1000)),
+                "STREAMS",
+                self.key,
+                ">",
+            )
+        except ReplyError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            # Redis came back without its data.
+            await self.prepare()
+            return []
+        return _entries(reply[0][1]) if reply else []
+
+    async def reader(self, link: Commands) -> int:
+        """The number by which `wake` knows a link."""
+        return int(await link.send("CLIENT", "ID"))
+
+    async def wake(self, reader: int) -> None:
+        """End the wait of a `read` on that link, if it waits; what it would bring stays there."""
+        await self._commands.send("CLIENT", "UNBLOCK", reader)
+
+    async def claim(
+        self, idle_seconds: float, count: int, beside: Collection[bytes] = ()
+    ) -> list[Entry]:
+        """Make ours what nobody has touched for so long, `beside` what we are at work on.
+
+        Done by XPENDING and XCLAIM: Redis 6.0 has no XAUTOCLAIM.
+        """
+        idle = round(idle_seconds * 1000)
+        ours: dict[bytes, int] = {}
+        start = b"-"
+        while len(ours) < count:
+            page = await self._commands.send("XPENDING", self.key, self._group, start, "+", 100)
+            for id_, _, rest, deliveries in page:
+                if rest >= idle and id_ not in beside and len(ours) < count:
+                    ours[id_] = deliveries + 1
+            if len(page) < 100:
+                break
+            start = _after(page[-1][0])
+        if not ours:
+            return []
+        claimed = await self._commands.send(
+            "XCLAIM", self.key, self._group, self._consumer, idle, *ours
+        )
+        return [
+            Entry(id_, tuple(flat[1::2]), ours[id_])
+            for id_, flat in (item for item in claimed if item and item[1])
+        ]
+
+    async def hold(self, ids: Collection[bytes]) -> None:
+        """Say that we are still at work on these, so that nobody claims them."""
+        await self._touch(ids, idle_seconds=0)
+
+    async def hand_back(self, ids: Collection[bytes], idle_seconds: float) -> None:
+        """Leave these to whoever claims what was untouched for `idle_seconds`."""
+        await self._touch(ids, idle_seconds)
+
+    async def done(self, id_: bytes) -> bool:
+        """Take an entry off for good; False where another consumer has."""
+        return bool(await self._commands.script(_DONE, [self.key], self._group, id_))
+
+    async def move(self, id_: bytes, to: "Stream", *values: bytes) -> bool:
+        """Take an entry off and put another on `to`, at once.
+
+        False, and nothing is put, where another consumer has. Raises Full.
+        """
+        said = await self._commands.script(
+            _MOVE, [self.key, to.key], self._group, id_, to.limit, *_fields(values)
+        )
+        if said == b"full":
+            raise Full
+        return bool(said == b"moved")
+
+    async def length(self) -> int:
+        """Entries in the stream, those at work included."""
+        return int(await self._commands.send("XLEN", self.key))
+
+    async def forget_idle(self, idle_seconds: float) -> None:
+        """Forget consumers that own nothing and have not asked for so long."""
+        await self._commands.script(_FORGET, [self.key], self._group, round(idle_seconds * 1000))
+
+    async def _touch(self, ids: Collection[bytes], idle_seconds: float) -> None:
+        if ids:
+            await self._commands.send(
+                "XCLAIM",
+                self.key,
+                self._group,
+                self._consumer,
+                0,
+                *ids,
+                "IDLE",
+                round(idle_seconds * 1000),
+                "JUSTID",
+            )
+
+
+def _fields(values: Sequence[bytes]) -> list[bytes | str]:
+    """Values as fields of one name, in order."""
+    return [word for value in values for word in (_FIELD, value)]
+
+
+def _entries(items: list[list[object]]) -> list[Entry]:
+    return [
+        Entry(id_, tuple(flat[1::2]))
+        for id_, flat in items
+        if isinstance(id_, bytes) and isinstance(flat, list)
+    ]
+
+
+def _after(id_: bytes) -> bytes:
+    """The least ID above this one; the exclusive "(" is not known to Redis 6.0."""
+    at, _, number = id_.partition(b"-")
+    return b"%s-%d" % (at, int(number) + 1)
