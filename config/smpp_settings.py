@@ -45,7 +45,7 @@ class DialectSettings:
     data_coding_gsm: int = field(default=15, metadata=_OCTET)
     data_coding_ucs2: int = field(default=8, metadata=_OCTET)
     packed_7bit: bool = False
-    max_octets: int = field(default=160, metadata=within(80, 160))
+    max_octets: int = field(default=160, metadata=within(100, 160))
     esm_class: int = field(default=0, metadata=_OCTET)
     echo_tlvs: tuple[int, ...] = field(default=(), metadata=within(0, 0xFFFF))
     send_resp_before_submit: bool = True

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from config.errors import ConfigError
 from config.smpp_settings import SmppBind
 from dargah.bridge import Tasks, described, settled
 from dargah.smpp_endpoint import endpoint_of, is_loopback
@@ -60,7 +61,8 @@ class BindService:
         self._metrics = metrics
         self._log = log.bind(bind=settings.name, operator=settings.operator)
         self._dialect = dialect_of(settings.dialect)
-        self._ussd_alone = settings.carries == (USSD,)
+        # A gateway without marks is understood only where nothing else can come.
+        self._unmarked = settings.carries == (USSD,) and not self._dialect.service_type
         self.esme = Esme(
             endpoint_of(reactor, settings),
             bind_of(settings),
@@ -71,19 +73,24 @@ class BindService:
             noticed=self._noticed,
             reconnect=reconnect,
         )
-        self.ussd = UssdOverSmpp(
-            binds.conversations,
-            settings.operator,
-            self._dialect,
-            submit=lambda message: binds.submit(
-                settings.operator, message, carries=USSD, first=self
-            ),
-            start=binds.tasks.start,
-            most=settings.turns,
-            at_once=settings.dialect.send_resp_before_submit,
-            session_ttl=settings.dialect.session_ttl or None,
-            odd=metrics.odd,
-        )
+        try:
+            self.ussd = UssdOverSmpp(
+                binds.conversations,
+                settings.operator,
+                self._dialect,
+                submit=lambda message: binds.submit(
+                    settings.operator, message, carries=USSD, first=self
+                ),
+                start=binds.tasks.start,
+                most=settings.turns,
+                at_once=settings.dialect.send_resp_before_submit,
+                session_ttl=settings.dialect.session_ttl or None,
+                odd=metrics.odd,
+            )
+        except ValueError as error:
+            raise ConfigError(
+                f"smpp.dialect.max_octets of bind {settings.name}: {error}."
+            ) from None
 
     @property
     def state(self) -> str:
@@ -124,11 +131,16 @@ class BindService:
     def _received(self, inbound: Inbound) -> None:
         message = inbound.message
         self._metrics.rx_deliver_sm += 1
-        if USSD in self.settings.carries and (self._ussd_alone or is_ussd(message, self._dialect)):
-            self.ussd.received(message, lambda: self._answer(inbound, Status.OK))
-        elif SMS not in self.settings.carries or is_ussd(message, self._dialect):
+        if self._unmarked or is_ussd(message, self._dialect):
+            if USSD in self.settings.carries:
+                self.ussd.received(message, lambda: self._answer(inbound, Status.OK))
+            else:
+                self._metrics.odd("not_carried")
+                self._answer(inbound, Status.RX_REJECT)
+        elif SMS not in self.settings.carries:
             self._metrics.odd("not_carried")
-            self._answer(inbound, Status.RX_REJECT)
+            # Another gateway of ours may carry it: the SMSC must not throw it away.
+            self._answer(inbound, Status.RX_TEMPORARY)
         elif self._binds.stopping:
             # The SMSC keeps it, and sends it to whoever binds next.
             self._answer(inbound, Status.RX_TEMPORARY)
@@ -177,7 +189,7 @@ class SmppBinds:
 
     received: each text message. receipt: each delivery receipt. Either gives the status for the
     deliver_sm_resp; what it raises becomes 0x64, try again. Raises ConfigError where TLS can't be
-    had as it is set.
+    had as it is set, or a gateway's screen is too small for the phrases.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ number or date that fits on a screen, and never before a combining mark or at a 
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from telecom import gsm0338
@@ -40,10 +41,33 @@ def octets_of(text: str) -> int:
 
 def fits(text: str) -> bool:
     """Whether the text fits on one screen."""
-    return octets_of(text) <= USSD_OCTETS
+    return USSD.fits(text)
 
 
-def pages(text: str, more: str, back: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """What one gateway can show: octets of a screen, and whether it takes the GSM alphabet.
+
+    Without the GSM alphabet every text is UTF-16: 80 characters of any script.
+    """
+
+    octets: int = USSD_OCTETS
+    gsm: bool = True
+
+    def octets_of(self, text: str) -> int:
+        """Octets that the text takes there."""
+        return octets_of(text) if self.gsm else 2 * _units(text)
+
+    def fits(self, text: str) -> bool:
+        """Whether the text fits on one screen there."""
+        return self.octets_of(text) <= self.octets
+
+
+USSD: Final = Limit()
+"""What the standard allows."""
+
+
+def pages(text: str, more: str, back: str, limit: Limit = USSD) -> list[str]:
     """
     The text as screens that each fit; one, unchanged, if it fits whole.
 
@@ -51,51 +75,51 @@ def pages(text: str, more: str, back: str) -> list[str]:
     but the first. The alphabet is judged page by page. White space is lost only where a page
     ends. Raises ValueError if the two lines alone leave no room for a text.
     """
-    if fits(text):
+    if limit.fits(text):
         return [text]
-    if 2 * (_units(f"\n{more}\n{back}") + _LEAST_BODY_UNITS) > USSD_OCTETS:
+    if 2 * (_units(f"\n{more}\n{back}") + _LEAST_BODY_UNITS) > limit.octets:
         raise ValueError("the lines for more and back leave no room on a USSD screen")
     end = len(text.rstrip())
     screens: list[str] = []
     start = _next_word(text, 0)
     while True:
         below = f"\n{back}" if screens else ""
-        if end - start <= _MOST_CHARACTERS and fits(last := text[start:end] + below):
+        if end - start <= _MOST_CHARACTERS and limit.fits(last := text[start:end] + below):
             return [*screens, last]
         below = f"\n{more}{below}"
-        cut = _page_end(text, start, below)
+        cut = _page_end(text, start, below, limit)
         screens.append(text[start:cut] + below)
         start = _next_word(text, cut)
 
 
-def _page_end(text: str, start: int, below: str) -> int:
+def _page_end(text: str, start: int, below: str, limit: Limit) -> int:
     """Where the page that starts at a word must end, so that it fits above `below`."""
     cut = line_cut = start
     for word in _WORD.finditer(text, start, start + _MOST_CHARACTERS + 1):
         if cut > start and "\n" in text[cut : word.start()]:
             line_cut = cut
-        if not fits(text[start : word.end()] + below):
+        if not limit.fits(text[start : word.end()] + below):
             break
         cut = word.end()
     if cut == start:
-        return _cut_word(text, start, below)
-    if line_cut > start and octets_of(text[start:line_cut] + below) * 2 >= USSD_OCTETS:
+        return _cut_word(text, start, below, limit)
+    if line_cut > start and limit.octets_of(text[start:line_cut] + below) * 2 >= limit.octets:
         return line_cut
     return cut
 
 
-def _cut_word(text: str, start: int, below: str) -> int:
+def _cut_word(text: str, start: int, below: str, limit: Limit) -> int:
     """Where a word that is too long for a page is cut; always further than its start."""
     cut = start
     for piece_end in _piece_ends(text[start : start + _MOST_CHARACTERS + 1]):
-        if not fits(text[start : start + piece_end] + below):
+        if not limit.fits(text[start : start + piece_end] + below):
             break
         cut = start + piece_end
     if cut > start:
         return cut
     # One number or one pile of marks fills the screen: then between any two characters.
     cut = start + 1
-    while fits(text[start : cut + 1] + below):
+    while limit.fits(text[start : cut + 1] + below):
         cut += 1
     return cut
 
@@ -128,4 +152,5 @@ def _next_word(text: str, start: int) -> int:
 
 def _units(text: str) -> int:
     """UTF-16 units; a character beyond U+FFFF is a surrogate pair."""
-    return len(text) + sum(char > "\uffff" for char in text)
+    # Counting in C: every screen is measured several times.
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2

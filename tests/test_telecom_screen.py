@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from telecom import gsm0338
-from telecom.screen import USSD_OCTETS, fits, octets_of, pages
+from telecom.screen import USSD_OCTETS, Limit, fits, octets_of, pages
 
 MORE = "0 ادامه"
 BACK = "00 قبلی"
@@ -136,3 +136,17 @@ def test_key_lines_too_long() -> None:
     with pytest.raises(ValueError, match="no room"):
         pages("ی" * 81, "ی" * 40, "ی" * 30)
     assert pages("کوتاه", "ی" * 40, "ی" * 30) == ["کوتاه"]
+
+
+@given(TEXTS, st.integers(80, 160), st.booleans())
+def test_a_gateway_that_shows_less(text: str, octets: int, gsm: bool) -> None:
+    """Where a gateway has smaller screens, or no GSM alphabet, every page fits it all the same."""
+    limit = Limit(octets, gsm)
+    screens = pages(text, MORE, BACK, limit)
+    assert all(limit.fits(screen) for screen in screens)
+    if not gsm:
+        units = [len(screen.encode("utf-16-be", "surrogatepass")) for screen in screens]
+        assert max(units) <= octets
+    if len(screens) > 1 and text.strip():
+        found = bodies(screens, MORE, BACK)
+        assert "".join("".join(found).split()) == "".join(text.split())

@@ -23,6 +23,7 @@ from state.keyed_hash import KeyedHash
 from state.sessions import SessionStore
 from telecom.channel import Channel
 from telecom.msisdn import Msisdn
+from telecom.screen import USSD, Limit, pages
 from telecom.service_code import NotAServiceCode, match, normalise_dialled
 from ussd.rendering import render
 from ussd.requests import Again, Begin, Dialogue, GoOn, Todo, TooLate, UssdRequest, UssdUnit
@@ -140,13 +141,18 @@ class UssdConversations:
         except _AWAY:
             return  # it ends by its time
 
-    def busy(self) -> UssdReply:
-        """The last word where there is no room for one turn more."""
-        return self._exit(EXPIRED, self._tree.exits.busy, Turned.UNAVAILABLE)
+    def prove(self, limit: Limit) -> None:
+        """Raises ValueError where every text could not be shown on such a screen."""
+        for language in self._phrases.values():
+            pages("x" * (limit.octets + 1) * 2, language.more, language.back, limit)
 
-    def unavailable(self) -> UssdReply:
+    def busy(self, limit: Limit = USSD) -> UssdReply:
+        """The last word where there is no room for one turn more."""
+        return self._exit(EXPIRED, self._tree.exits.busy, Turned.UNAVAILABLE, limit)
+
+    def unavailable(self, limit: Limit = USSD) -> UssdReply:
         """The last word where a turn cannot even begin."""
-        return self._exit(EXPIRED, self._tree.exits.unavailable, Turned.UNAVAILABLE)
+        return self._exit(EXPIRED, self._tree.exits.unavailable, Turned.UNAVAILABLE, limit)
 
     async def _unit(self, unit: UssdUnit, gone: Callable[[], bool]) -> UssdReply | None:
         return await self._answer(unit, unit.dialogue.session_ttl or self._times.session, gone)
@@ -160,9 +166,9 @@ class UssdConversations:
                 stored = await self._sessions.load(key)
             except _AWAY:
                 if not request.whole:
-                    return self.unavailable()
+                    return self.unavailable(request.limit)
                 following = await self._following(request, request.todo(None, self._hashes))
-                return self._unkept(following)
+                return self._unkept(following, request.limit)
             session = None
             if stored is not None:
                 session = decode(stored.blob)
@@ -178,7 +184,8 @@ class UssdConversations:
                     # It was there when we began: the network has ended it meanwhile.
                     return None
                 case TooLate(state):
-                    return self._exit(state, self._tree.exits.expired, Turned.EXPIRED)
+                    expired = self._tree.exits.expired
+                    return self._exit(state, expired, Turned.EXPIRED, request.limit)
             following = await self._following(request, todo)
             if gone():
                 return None
@@ -188,18 +195,18 @@ class UssdConversations:
                 if await self._sessions.save(key, version, encode(following), kept_for):
                     return self._counted(following)
             except _AWAY:
-                return self._unkept(following)
+                return self._unkept(following, request.limit)
             # Another request for this session was quicker: see what it left.
-        return self.busy()
+        return self.busy(request.limit)
 
     async def _following(self, request: UssdRequest | UssdUnit, todo: Todo) -> Session:
         """The session after this request."""
         if isinstance(todo, GoOn):
-            return await self._go_on(todo, request.msisdn)
+            return await self._go_on(todo, request.msisdn, request.limit)
         assert isinstance(todo, Begin)
-        return await self._begin(todo, request.msisdn)
+        return await self._begin(todo, request.msisdn, request.limit)
 
-    async def _begin(self, todo: Begin, msisdn: Msisdn) -> Session:
+    async def _begin(self, todo: Begin, msisdn: Msisdn, limit: Limit) -> Session:
         """A session from its first request: the code, and what was dialled after it."""
         conversation = self._conversation(msisdn, EXPIRED)
         try:
@@ -213,9 +220,9 @@ class UssdConversations:
             typed = [part for part in normalise_dialled(todo.typed).split("*") if part]
             inputs = [*dialled, *(part.rstrip("#") for part in typed)]
             show = await conversation.start(entry, inputs[:MOST_INPUTS], language=self._language)
-        return self._session(conversation, show, todo.heard)
+        return self._session(conversation, show, todo.heard, limit)
 
-    async def _go_on(self, todo: GoOn, msisdn: Msisdn) -> Session:
+    async def _go_on(self, todo: GoOn, msisdn: Msisdn, limit: Limit) -> Session:
         """The session after an answer: another page, or what the dialogue says next."""
         session, heard = todo.session, todo.heard
         language = self._phrases.get(session.state.language)
@@ -228,7 +235,8 @@ class UssdConversations:
             if session.last:
                 return session.turned(0, heard)
         conversation = self._conversation(msisdn, session.state)
-        return self._session(conversation, await conversation.reply(todo.typed), heard)
+        show = await conversation.reply(todo.typed)
+        return self._session(conversation, show, heard, limit)
 
     def _conversation(self, msisdn: Msisdn, state: State) -> Conversation:
         asker = Asker(self._hashes.of("asker", msisdn.digits))
@@ -241,24 +249,27 @@ class UssdConversations:
             state=state,
         )
 
-    def _session(self, conversation: Conversation, show: Show, heard: Heard | HeardUnit) -> Session:
-        pages = tuple(render(self._phrases, show))
-        return Session(conversation.state, pages, show.last, heard)
+    def _session(
+        self, conversation: Conversation, show: Show, heard: Heard | HeardUnit, limit: Limit
+    ) -> Session:
+        screens = tuple(render(self._phrases, show, limit))
+        return Session(conversation.state, screens, show.last, heard)
 
-    def _unkept(self, session: Session) -> UssdReply:
+    def _unkept(self, session: Session, limit: Limit) -> UssdReply:
         """What to say where the session cannot be kept: its end, if it has come to it."""
         if session.over:
             return self._counted(session)
-        return self._exit(session.state, self._tree.exits.unavailable, Turned.UNAVAILABLE)
+        unavailable = self._tree.exits.unavailable
+        return self._exit(session.state, unavailable, Turned.UNAVAILABLE, limit)
 
     def _counted(self, session: Session) -> UssdReply:
         self._turned(Turned.ENDED if session.over else Turned.CONTINUED)
         return session.reply
 
-    def _exit(self, state: State, exit_: str, turned: Turned) -> UssdReply:
+    def _exit(self, state: State, exit_: str, turned: Turned, limit: Limit) -> UssdReply:
         """Close the session with one of the tree's exits."""
         self._turned(turned)
         if state.language not in self._tree.languages:
             state = replace(state, language=self._language)
         _, show = leave(self._tree, state, exit_)
-        return UssdReply(render(self._phrases, show)[0], more=False)
+        return UssdReply(render(self._phrases, show, limit)[0], more=False)

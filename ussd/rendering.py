@@ -3,17 +3,17 @@
 from dialogue.phrases import Phrases
 from dialogue.steps import Show
 from dialogue.words import words
-from telecom.screen import pages
+from telecom.screen import USSD, Limit, pages
 
 
-def render(phrases: Phrases, show: Show) -> list[str]:
+def render(phrases: Phrases, show: Show, limit: Limit = USSD) -> list[str]:
     """The pages of a step, one at least.
 
     All but the last end with the "more" key line, all but the first with the "back" one. The
     last page of a last word has none: the network closes the session with it, and no key works.
     """
     language = phrases[show.language]
-    screens = pages(words(phrases, show), language.more, language.back)
+    screens = pages(words(phrases, show), language.more, language.back, limit)
     if show.last and len(screens) > 1:
         screens[-1] = screens[-1].removesuffix(f"\n{language.back}")
     return screens

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from dialogue.state import EXPIRED, State
 from state.keyed_hash import KeyedHash
 from telecom.msisdn import Msisdn
+from telecom.screen import USSD, Limit
 from ussd.sessions import Heard, HeardUnit, Session
 
 LONGEST_SESSION_ID = 64
@@ -69,6 +70,11 @@ class UssdRequest:
     text: str = field(repr=False)
 
     @property
+    def limit(self) -> Limit:
+        """What can be shown: all that the standard allows."""
+        return USSD
+
+    @property
     def whole(self) -> bool:
         """Whether it can be answered without a session: all that was typed is here."""
         return True
@@ -106,13 +112,14 @@ class Dialogue:
 
     A handset holds one at a time, so the session is kept under its number, and `session_id` (as
     the network numbers it, "-" if it doesn't) says which dialogue it is. `session_ttl` in
-    seconds; None: as all sessions.
+    seconds; None: as all sessions. `limit`: what its gateway can show.
     """
 
     operator: str
     session_id: str
     msisdn: Msisdn
     session_ttl: float | None = None
+    limit: Limit = USSD
 
     def key(self, hashes: KeyedHash) -> str:
         """Where the handset's session is kept."""
@@ -142,6 +149,11 @@ class UssdUnit:
     def msisdn(self) -> Msisdn:
         """Whose handset it is."""
         return self.dialogue.msisdn
+
+    @property
+    def limit(self) -> Limit:
+        """What its gateway can show."""
+        return self.dialogue.limit
 
     @property
     def whole(self) -> bool:

@@ -15,13 +15,14 @@ from typing import Any
 
 import structlog
 
-from smpp.dialect import SPECIFICATION, Dialect, Kind
+from smpp.dialect import SPECIFICATION, Dialect, Kind, TextEncoding
 from smpp.errors import Busy, LocalProtocolError, NotBound
 from smpp.events import Answered
 from smpp.link import Outcome
 from smpp.pdu import Address, ShortMessage
 from smpp.ussd_tlv import UssdEvent, read_unit, write_reply
 from telecom.msisdn import Msisdn, NotAnMsisdn
+from telecom.screen import Limit
 from ussd.conversation import Turned, UssdConversations
 from ussd.requests import Dialogue
 from ussd.sessions import NO_NUMBER, UssdReply
@@ -61,7 +62,8 @@ class UssdOverSmpp:
     coroutine and holds it. most: turns under way at once; one more is told to dial again.
     at_once: acknowledge before the turn (PROTOCOLS: send_resp_before_submit). session_ttl: in
     seconds, None for that of all sessions. odd: is told what was out of place, in a word:
-    "ignored", "no_number", "joined", "too_many", "too_long" or "unsent".
+    "ignored", "no_number", "joined", "too_many", "too_long" or "unsent". Raises ValueError where
+    the phrases' key lines leave no room on the dialect's screen.
     """
 
     def __init__(
@@ -80,6 +82,8 @@ class UssdOverSmpp:
         self._conversations = conversations
         self._operator = operator
         self._dialect = dialect
+        self._limit = Limit(dialect.max_octets, dialect.text_encoding is TextEncoding.AUTO)
+        conversations.prove(self._limit)
         self._submit = submit
         self._start = start
         self._most = most
@@ -112,9 +116,9 @@ class UssdOverSmpp:
             self._odd("no_number")
             acknowledge()
             if event.kind is not Kind.ABORT:
-                self._show(event, self._conversations.unavailable(), None)
+                self._show(event, self._conversations.unavailable(self._limit), None)
             return
-        dialogue = Dialogue(self._operator, event.session, msisdn, self._session_ttl)
+        dialogue = Dialogue(self._operator, event.session, msisdn, self._session_ttl, self._limit)
         if event.kind is Kind.ABORT:
             acknowledge()
             self._abort(dialogue)
@@ -142,7 +146,7 @@ class UssdOverSmpp:
         if self._closing or self._count >= self._most:
             self._odd("too_many")
             acknowledge()
-            self._show(event, self._conversations.busy(), None)
+            self._show(event, self._conversations.busy(self._limit), None)
             return
         if self._at_once:
             acknowledge()
@@ -159,7 +163,7 @@ class UssdOverSmpp:
         except Exception as error:
             # Its text stays out of the log: it may quote what was typed.
             log.error("ussd_turn_failed", error=type(error).__name__)
-            reply = conversations.busy()
+            reply = conversations.busy(self._limit)
         finally:
             self._ended(turn)
             if not self._at_once:
