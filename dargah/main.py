@@ -23,17 +23,21 @@ COMMANDS = {
     "check": "prove settings, dialogue tree and phrases before they are used",
     "population": "write a synthetic population as CSV",
     "load": "load a population from CSV into a new generation, and switch to it",
+    "prompts": "list and build the recordings that callers hear",
     "generations": "list the generations",
     "rollback": "go back to the generation before",
     "lookup": "verdicts for national IDs",
     "inquiry": "what was told under a tracking code",
     "key": "make, list and revoke API keys",
     "dial": "a handset in the terminal: dial a USSD code",
+    "text": "a handset in the terminal: send an SMS, and read the reply",
+    "call": "a telephone in the terminal: call the line, hear its prompts by name, press keys",
+    "carrier": "an operator in a box: an SMSC and a USSD network to try a gateway against",
     "bench": "measure this machine against its own limits",
 }
 
 
-LOGGING = frozenset({"serve", "demo"})
+LOGGING = frozenset({"serve", "demo", "carrier"})
 """Commands that set their logs up themselves; the others show warnings alone."""
 
 

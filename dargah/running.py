@@ -19,11 +19,16 @@ FILE = "running.json"
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The addresses of a gateway's ports, and its process."""
+    """The addresses of a gateway's ports, and its process; empty for what it does not have.
+
+    fastagi: "host:port". carrier: the control socket of the carrier in a box beside it.
+    """
 
     pid: int
     http: str
     metrics: str
+    fastagi: str = ""
+    carrier: str = ""
 
 
 @contextmanager

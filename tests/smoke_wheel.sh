@@ -69,6 +69,9 @@ assert importlib.util.find_spec('tests') is None, 'tests are importable'
 "
 must dargah --help
 must dargah check
+must dargah carrier --help
+must dargah text --help
+must dargah call --help
 must dargah population 1000 people.csv --seed 1
 must dargah load people.csv
 

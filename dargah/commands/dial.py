@@ -1,29 +1,69 @@
-"""`dargah dial '*4*1420#'`: a handset in the terminal, through a running gateway's real port."""
+"""`dargah dial '*4*1420#'`: a handset in the terminal, through a running gateway's real ports.
+
+`--over http` speaks as an aggregator does, `--over smpp` dials in the carrier in a box.
+"""
 
 import argparse
 import os
 import sys
+from typing import Protocol
 
-from config.settings import read_settings
+from config.settings import Settings, read_settings
+from dargah.carrier_socket import control_option, control_path, speaking
 from dargah.demo_folder import demo_folder
-from dargah.handset import Handset, Screen
+from dargah.handset import Handset
 from dargah.running import find
 
 WIDTH = 40
+
+
+class Shown(Protocol):
+    """A screen, whichever way it came."""
+
+    @property
+    def text(self) -> str:
+        """What the phone shows."""
+
+    @property
+    def more(self) -> bool:
+        """Whether it takes an answer."""
+
+
+class Phone(Protocol):
+    """A phone, whichever way it goes."""
+
+    def dial(self, code: str) -> Shown:
+        """Dial a code."""
+
+    def reply(self, text: str) -> Shown:
+        """Answer the screen."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What may follow `dargah dial`."""
     parser.add_argument("code", metavar="CODE", help="such as '*4*1420#' (in quotes)")
     parser.add_argument("--msisdn", default="09120000000", metavar="N", help="whose phone it is")
+    parser.add_argument(
+        "--over",
+        choices=("http", "smpp"),
+        default="http",
+        help="through the aggregator's port (http), or an operator's network (smpp)",
+    )
+    control_option(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Dial, then go on with what is typed, until the conversation ends."""
     settings = read_settings(args.settings, os.environ)
-    running = find(settings.data_folder, demo_folder(settings.data_folder))
-    handset = Handset(running.http, args.msisdn, settings.ussd.secret.value)
-    screen = handset.dial(args.code)
+    if args.over == "http":
+        return converse(_http_phone(args, settings), args.code)
+    with speaking(control_path(args, settings)) as carrier:
+        return converse(carrier.phone(args.msisdn), args.code)
+
+
+def converse(phone: Phone, code: str) -> int:
+    """A whole conversation in the terminal."""
+    screen = phone.dial(code)
     while True:
         show(screen)
         if not screen.more:
@@ -31,15 +71,25 @@ def run(args: argparse.Namespace) -> int:
         typed = _typed()
         if typed is None:
             return 0
-        screen = handset.reply(typed)
+        screen = phone.reply(typed)
 
 
-def show(screen: Screen) -> None:
+def show(screen: Shown) -> None:
     """Print a screen as a phone frames it. Right to left is the terminal's to do."""
+    frame(screen.text, "" if screen.more else " (end)")
+
+
+def frame(text: str, below: str = "") -> None:
+    """Print a text in a phone's frame."""
     print("┌" + "─" * WIDTH)
-    for line in screen.text.split("\n"):
+    for line in text.split("\n"):
         print("│ " + line)
-    print("└" + "─" * WIDTH + ("" if screen.more else " (end)"), flush=True)
+    print("└" + "─" * WIDTH + below, flush=True)
+
+
+def _http_phone(args: argparse.Namespace, settings: Settings) -> Handset:
+    running = find(settings.data_folder, demo_folder(settings.data_folder))
+    return Handset(running.http, args.msisdn, settings.ussd.secret.value)
 
 
 def _typed() -> str | None:
