@@ -29,6 +29,7 @@ from carrier.errors import CarrierError, WrongOrder
 from carrier.handset import NETWORK_TIMEOUT, Handset
 from carrier.network import Network
 from carrier.settings import LONGEST_LINE
+from carrier.socket_path import addressable
 from telecom.msisdn import Msisdn, NotAnMsisdn
 from telecom.segments import TooManyParts
 
@@ -158,7 +159,8 @@ def _bound(path: Path) -> socket.socket:
             path.unlink()  # left behind by one that was killed
     bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        bound.bind(str(path))
+        with addressable(path) as name:
+            bound.bind(name)
         # Nobody can connect before it listens.
         path.chmod(0o600)
     except OSError:

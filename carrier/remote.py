@@ -9,6 +9,7 @@ from carrier.dialogue import Screen
 from carrier.errors import CarrierError, WrongOrder
 from carrier.handset import NETWORK_TIMEOUT
 from carrier.settings import LONGEST_LINE
+from carrier.socket_path import addressable
 
 _PATIENCE = 5.0
 """Seconds beyond the network's own, for a carrier that is there but slow."""
@@ -25,7 +26,8 @@ class Remote:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             self._socket.settimeout(within + _PATIENCE)
-            self._socket.connect(str(path))
+            with addressable(path) as name:
+                self._socket.connect(name)
         except OSError:
             self._socket.close()
             raise

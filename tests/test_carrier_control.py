@@ -214,6 +214,26 @@ def test_a_socket_left_behind() -> None:
         assert file.read_text() == "mine"
 
 
+def test_a_folder_that_lies_deep() -> None:
+    """However long the path of the data folder, its carrier can be spoken to."""
+
+    def state(path: Path) -> dict[str, Any]:
+        with Remote(path) as remote:
+            return remote.ask("state")
+
+    async def scenario(path: Path) -> None:
+        async with loop_reactor() as reactor:
+            running = await start_carrier(reactor, CarrierSettings(port=0, control_path=path))
+            assert (await asyncio.to_thread(state, path))["binds"] == []
+            await running.stop()
+
+    with tempfile.TemporaryDirectory(prefix="dargah-") as folder:
+        deep = Path(folder, *["deep"] * 30)
+        deep.mkdir(parents=True)
+        asyncio.run(scenario(deep / "control"))
+        assert not (deep / "control").exists()
+
+
 # The commands
 
 
