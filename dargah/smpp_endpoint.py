@@ -2,16 +2,24 @@
 
 from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import HostnameEndpoint, TCP4ClientEndpoint, TCP6ClientEndpoint
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IProtocol,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamClientEndpoint,
+)
+from zope.interface import implementer
 
 from config.errors import ConfigError
 from config.smpp_settings import SmppBind
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IReactorTCP
+    from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+    from twisted.internet.interfaces import IOpenSSLClientConnectionCreator
 
 CONNECT_TIMEOUT = 10.0
 """Seconds for a TCP connection; an SMSC that takes longer would not serve anybody."""
@@ -25,18 +33,38 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def endpoint_of(reactor: "IReactorTCP", bind: SmppBind) -> IStreamClientEndpoint:
+def endpoint_of(reactor: "AsyncioSelectorReactor", bind: SmppBind) -> IStreamClientEndpoint:
     """The endpoint of a bind. Raises ConfigError where TLS can't be had as it is set."""
     plain = _plain(reactor, bind)
     if not bind.tls:
         return plain
-    from twisted.internet.endpoints import wrapClientTLS
-
-    wrapped: IStreamClientEndpoint = wrapClientTLS(_verified(bind), plain)
-    return wrapped
+    return _Tls(plain, _verified(bind), reactor)
 
 
-def _plain(reactor: "IReactorTCP", bind: SmppBind) -> IStreamClientEndpoint:
+@implementer(IStreamClientEndpoint)
+class _Tls:
+    """TLS over an endpoint. Twisted's own wrapper would take its clock from the global reactor."""
+
+    def __init__(
+        self,
+        plain: IStreamClientEndpoint,
+        verified: "IOpenSSLClientConnectionCreator",
+        clock: IReactorTime,
+    ) -> None:
+        self._plain = plain
+        self._verified = verified
+        self._clock = clock
+
+    def connect(self, protocolFactory: IProtocolFactory) -> "Deferred[IProtocol]":
+        """Connect; the protocol is the one inside."""
+        from twisted.protocols.tls import TLSMemoryBIOFactory
+
+        wrapping = TLSMemoryBIOFactory(self._verified, True, protocolFactory, self._clock)
+        connecting: Deferred[Any] = self._plain.connect(wrapping)
+        return connecting.addCallback(lambda outer: outer.wrappedProtocol)
+
+
+def _plain(reactor: "AsyncioSelectorReactor", bind: SmppBind) -> IStreamClientEndpoint:
     try:
         version = ip_address(bind.host).version
     except ValueError:

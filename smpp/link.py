@@ -81,6 +81,7 @@ class Link(Protocol):
         self._close_call: IDelayedCall | None = None
         self._in_batch = False
         self._open = False
+        self._producing = False
 
     @property
     def session(self) -> Session:
@@ -129,11 +130,15 @@ class Link(Protocol):
         """Twisted: the connection stands."""
         self._open = True
         self.transport.setTcpNoDelay(True)
-        self.transport.registerProducer(self, True)
         self._reschedule()
 
     def dataReceived(self, data: bytes) -> None:
         """Twisted: octets from the peer."""
+        if not self._producing:
+            # Not before: TLS pauses its producer while it shakes hands, and who stops reading
+            # then never gets to the end of that.
+            self._producing = True
+            self.transport.registerProducer(self, True)
         self._in_batch = True
         try:
             self._happened(self._session.receive_bytes(data, self._clock.seconds()))
@@ -203,7 +208,8 @@ class Link(Protocol):
         if not self._open or self._close_call is not None:
             return
         self._flush()
-        self.transport.unregisterProducer()
+        if self._producing:
+            self.transport.unregisterProducer()
         self.transport.loseConnection()
         self._close_call = self._clock.callLater(_CLOSE_TIMEOUT, self.drop)
 
