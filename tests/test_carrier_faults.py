@@ -1,17 +1,25 @@
 """What can be made to go wrong on the operator's side, and what a gateway sees of it."""
 
+# mypy: disable-error-code="no-untyped-call"
+# Twisted's testing transports have no types.
+
 import asyncio
 from datetime import UTC, datetime
 
 import pytest
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
 
 from carrier.errors import NoReply, Refused, WrongOrder
 from carrier.faults import Faults
 from carrier.short_messages import receipt
+from carrier.wire import Wires
+from smpp.codec import decode, encode
 from smpp.esme import Waiting
 from smpp.events import Answered, BindRefused, Bound, Closed, Throttled, Unanswered
-from smpp.pdu import Address, Bind, BindType, ShortMessage, Status, Tag
+from smpp.pdu import Address, Bind, BindResp, BindType, ShortMessage, Status, Tag
 from smpp.settings import SessionSettings
+from smpp.smsc import Smsc
 from tests.carrier_box import BIND, NUMBER, carrier, gateway, reply_to
 from tests.smpp_service import esme
 
@@ -26,9 +34,19 @@ def told(_: ShortMessage) -> str:
     return ANSWER
 
 
-def bad_bind(faults: Faults) -> None:
-    """As an operator that has shut us out."""
-    faults.refuse_binds = Status.BIND_FAILED
+class CountingTransport(StringTransport):
+    """Keeps every write apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        if data:
+            self.writes.append(data)
+
+    def setTcpNoDelay(self, enabled: bool) -> None:
+        """A socket's own."""
 
 
 def test_refused_binds_and_their_end() -> None:
@@ -36,7 +54,7 @@ def test_refused_binds_and_their_end() -> None:
 
     async def scenario() -> None:
         async with carrier() as running:
-            bad_bind(running.faults)
+            running.faults.refuse_binds = Status.BIND_FAILED
             async with esme(running.port, bind=BIND) as (_, heard):
                 assert (await heard.notice(BindRefused)).status == Status.BIND_FAILED
                 running.faults.refuse_binds = 0
@@ -66,20 +84,21 @@ def test_throttling() -> None:
 
 
 def test_late_answers() -> None:
-    """A delayed answer to a submit_sm comes after what the phone has long read."""
+    """An answer is withheld for as long as was said, and what it answers has long been read."""
 
     async def scenario() -> None:
         async with carrier() as running, gateway(running) as (service, seen):
-            running.faults.delay = 0.02
+            running.faults.delay = 3600.0
             phone = running.handset(NUMBER)
             await phone.send(ASKED)
             await seen.number(1)
-            outcome = service.submit(reply_to(seen[0], ANSWER)[0])
+            late = service.submit(reply_to(seen[0], ANSWER)[0])
             assert (await phone.message()).text == ANSWER
-            assert not outcome.done()
-            answered = await outcome
-            assert isinstance(answered, Answered)
-            assert answered.accepted
+            # An answer written at once would have come before this one's acknowledgement.
+            await phone.send("2")
+            assert not late.done()
+            running.network.drop()
+            assert isinstance(await late, Unanswered)
 
     asyncio.run(scenario())
 
@@ -132,6 +151,33 @@ def test_octet_by_octet() -> None:
                 assert await running.handset(NUMBER).text(ASKED) == ANSWER
 
     asyncio.run(scenario())
+
+
+def test_one_octet_a_write() -> None:
+    """While it trickles, each octet is a write of its own, in order; a close writes the rest."""
+    clock, faults, transport = Clock(), Faults(one_byte=True), CountingTransport()
+    smsc = Smsc(
+        "carrier",
+        SessionSettings(),
+        clock=clock,
+        jitter=float,
+        authorise=lambda _: 0,
+        received=lambda inbound: None,
+        noticed=lambda link, event: None,
+    )
+    wire = Wires(smsc, faults, clock).buildProtocol(None)
+    wire.makeConnection(transport)
+    wire.dataReceived(encode(BIND))
+    faults.one_byte = False
+    for _ in range(20):
+        clock.advance(0)
+    assert [len(each) for each in transport.writes] == [1] * len(transport.writes)
+    assert len(transport.writes) > 16
+    wire.write(b"end")
+    wire.loseConnection()
+    assert decode(b"".join(transport.writes)[:-3]) == BindResp(
+        0, BindType.TRANSCEIVER, 0, "carrier", ((Tag.SC_INTERFACE_VERSION, b"\x34"),)
+    )
 
 
 def test_garbage() -> None:
