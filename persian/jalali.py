@@ -6,6 +6,7 @@ Tehran is a fixed offset and needs no zone database.
 """
 
 from datetime import date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Final
 
 from persiantools.jdatetime import JalaliDate
@@ -20,6 +21,7 @@ def tehran_date(moment: datetime) -> date:
     return moment.astimezone(TEHRAN).date()
 
 
+@lru_cache(maxsize=4096)  # answers are about few days; the library takes 10 microseconds
 def jalali_date(day: date) -> str:
     """
     A Gregorian day as "1405/12/29", year/month/day in ASCII digits.

@@ -122,7 +122,8 @@ class Inbox:
     async def _keep(self, message: ShortMessage) -> str:
         payload = message.short_message or message.tlv(Tag.MESSAGE_PAYLOAD) or b""
         part, octets = take_header(payload, message.esm_class)
-        part = part or sar(message.tlvs)
+        if part is None and message.tlvs:
+            part = sar(message.tlvs)
         whose = f"{message.source.digits} {message.destination.digits}"
         digest = self._hashes.of("sms text", f"{whose} {message.data_coding} {octets.hex()}")
         taken = Taken(

@@ -12,30 +12,47 @@ move, and the mark against doubles, share one hash slot.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from state.commands import Commands, Script
+from state.commands import Arg, Commands, Script
 from state.errors import ReplyError, Unavailable
+from state.together import Together
 
 _FIELD = "m"
 
 _PUT = Script(
     "stream_put",
     """
-    -- KEYS stream, mark   ARGV limit, mark_ms ('0': no mark), then field and value by turns
-    if ARGV[2] ~= '0' and redis.call('EXISTS', KEYS[2]) == 1 then return 'again' end
-    if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[1]) then return 'full' end
-    redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
-    if ARGV[2] ~= '0' then redis.call('SET', KEYS[2], '', 'PX', ARGV[2]) end
-    return 'put'
+    -- KEYS stream, then a mark for each entry
+    -- ARGV limit, then for each: mark_ms ('0': no mark), how many words, and these
+    local said, at = {}, 2
+    local length = redis.call('XLEN', KEYS[1])
+    for i = 2, #KEYS do
+      local mark_ms, last = ARGV[at], at + 1 + tonumber(ARGV[at + 1])
+      if mark_ms ~= '0' and redis.call('EXISTS', KEYS[i]) == 1 then
+        said[#said + 1] = 'again'
+      elseif length >= tonumber(ARGV[1]) then
+        said[#said + 1] = 'full'
+      else
+        redis.call('XADD', KEYS[1], '*', unpack(ARGV, at + 2, last))
+        if mark_ms ~= '0' then redis.call('SET', KEYS[i], '', 'PX', mark_ms) end
+        length = length + 1
+        said[#said + 1] = 'put'
+      end
+      at = last + 1
+    end
+    return said
     """,
 )
 
 _DONE = Script(
     "stream_done",
     """
-    -- KEYS stream   ARGV group, id
-    redis.call('XDEL', KEYS[1], ARGV[2])
-    return redis.call('XACK', KEYS[1], ARGV[1], ARGV[2])
+    -- KEYS stream   ARGV group, then ids
+    local said = {}
+    redis.call('XDEL', KEYS[1], unpack(ARGV, 2))
+    for i = 2, #ARGV do said[#said + 1] = redis.call('XACK', KEYS[1], ARGV[1], ARGV[i]) end
+    return said
     """,
 )
 
@@ -43,12 +60,24 @@ _DONE = Script(
 _MOVE = Script(
     "stream_move",
     """
-    -- KEYS from, to   ARGV group, id, limit, then field and value by turns
-    if redis.call('XLEN', KEYS[2]) >= tonumber(ARGV[3]) then return 'full' end
-    if redis.call('XACK', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 'gone' end
-    redis.call('XDEL', KEYS[1], ARGV[2])
-    redis.call('XADD', KEYS[2], '*', unpack(ARGV, 4))
-    return 'moved'
+    -- KEYS from, to   ARGV group, limit, then for each: id, how many words, and these
+    local said, at = {}, 3
+    local length = redis.call('XLEN', KEYS[2])
+    while at < #ARGV do
+      local id, last = ARGV[at], at + 1 + tonumber(ARGV[at + 1])
+      if length >= tonumber(ARGV[2]) then
+        said[#said + 1] = 'full'
+      elseif redis.call('XACK', KEYS[1], ARGV[1], id) == 0 then
+        said[#said + 1] = 'gone'
+      else
+        redis.call('XDEL', KEYS[1], id)
+        redis.call('XADD', KEYS[2], '*', unpack(ARGV, at + 2, last))
+        length = length + 1
+        said[#said + 1] = 'moved'
+      end
+      at = last + 1
+    end
+    return said
     """,
 )
 
@@ -123,6 +152,9 @@ class Stream:
         self._group = group
         self._consumer = consumer
         self._durability = durability or Durability()
+        self._putting = Together(self._put_all)
+        self._ending = Together(self._end_all)
+        self._moving: dict[str, Together[tuple[bytes, tuple[bytes, ...]], bytes]] = {}
 
     async def prepare(self) -> None:
         """Make the stream and its group where they are missing. Harmless again."""
@@ -138,17 +170,10 @@ class Stream:
         The mark lasts `mark_seconds`. Either way the entry is as safe as `durability` asks when
         this returns. Raises Full.
         """
-        said = await self._commands.script(
-            _PUT,
-            [self.key, mark or self.key],
-            self.limit,
-            round(mark_seconds * 1000) if mark else 0,
-            *_fields(values),
-        )
+        said = await self._putting.add((mark, round(mark_seconds * 1000), values))
         if said == b"full":
             raise Full
-        await self.replicated()
-        return bool(said == b"put")
+        return said == b"put"
 
     async def replicated(self) -> None:
         """Wait until the replicas that `durability` asks for have what was written so far."""
@@ -229,19 +254,20 @@ class Stream:
 
     async def done(self, id_: bytes) -> bool:
         """Take an entry off for good; False where another consumer has."""
-        return bool(await self._commands.script(_DONE, [self.key], self._group, id_))
+        return bool(await self._ending.add(id_))
 
     async def move(self, id_: bytes, to: "Stream", *values: bytes) -> bool:
         """Take an entry off and put another on `to`, at once.
 
         False, and nothing is put, where another consumer has. Raises Full.
         """
-        said = await self._commands.script(
-            _MOVE, [self.key, to.key], self._group, id_, to.limit, *_fields(values)
-        )
+        moving = self._moving.get(to.key)
+        if moving is None:
+            moving = self._moving[to.key] = Together(partial(self._move_all, to))
+        said = await moving.add((id_, values))
         if said == b"full":
             raise Full
-        return bool(said == b"moved")
+        return said == b"moved"
 
     async def length(self) -> int:
         """Entries in the stream, those at work included."""
@@ -250,6 +276,34 @@ class Stream:
     async def forget_idle(self, idle_seconds: float) -> None:
         """Forget consumers that own nothing and have not asked for so long."""
         await self._commands.script(_FORGET, [self.key], self._group, round(idle_seconds * 1000))
+
+    async def _put_all(
+        self, items: Sequence[tuple[str, int, tuple[bytes, ...]]]
+    ) -> Sequence[bytes]:
+        words: list[Arg] = []
+        for mark, mark_ms, values in items:
+            words += (mark_ms if mark else 0, 2 * len(values), *_fields(values))
+        marks = [mark or self.key for mark, _, _ in items]
+        said: list[bytes] = await self._commands.script(
+            _PUT, [self.key, *marks], self.limit, *words
+        )
+        await self.replicated()
+        return said
+
+    async def _end_all(self, ids: Sequence[bytes]) -> Sequence[int]:
+        said: list[int] = await self._commands.script(_DONE, [self.key], self._group, *ids)
+        return said
+
+    async def _move_all(
+        self, to: "Stream", items: Sequence[tuple[bytes, tuple[bytes, ...]]]
+    ) -> Sequence[bytes]:
+        words: list[Arg] = []
+        for id_, values in items:
+            words += (id_, 2 * len(values), *_fields(values))
+        said: list[bytes] = await self._commands.script(
+            _MOVE, [self.key, to.key], self._group, to.limit, *words
+        )
+        return said
 
     async def _touch(self, ids: Collection[bytes], idle_seconds: float) -> None:
         if ids:
