@@ -15,6 +15,7 @@ import itertools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 from carrier.agi_words import CallFacts
 from carrier.caller import Caller
@@ -79,8 +80,8 @@ class Call(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with the environment."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # uvloop's transports are no instances of asyncio's classes, whatever its stubs say.
+        self._transport = cast(asyncio.Transport, transport)
         self._happened([])
 
     def data_received(self, data: bytes) -> None:

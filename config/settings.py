@@ -72,6 +72,36 @@ class MetricsSection:
 
 
 @dataclass(frozen=True, slots=True)
+class IvrSection:
+    """The FastAGI port. Times in seconds; `entry` is a service code of the tree."""
+
+    host: str
+    port: int = field(metadata=within(0, 65535))
+    networks: tuple[str, ...]
+    calls: int = field(metadata=within(1, 100_000))
+    call_seconds: float = field(metadata=within(10, 7200))
+    digit: float = field(metadata=within(1, 60))
+    entry: str
+    voices: str
+
+
+@dataclass(frozen=True, slots=True)
+class SmsSection:
+    """Bounds and times of SMS, in seconds where defaults.toml says nothing else."""
+
+    inbox_limit: int = field(metadata=within(100, 10_000_000))
+    outbox_limit: int = field(metadata=within(100, 10_000_000))
+    parts_limit: int = field(metadata=within(10, 1_000_000))
+    redelivery_window: float = field(metadata=within(1, 3600))
+    parts_wait: float = field(metadata=within(1, 3600))
+    at_once: int = field(metadata=within(1, 10_000))
+    resend: int = field(metadata=within(0, 100))
+    validity_minutes: int = field(metadata=within(1, 59))
+    replicas: int = field(metadata=within(0, 10))
+    replicas_within: float = field(metadata=within(0.001, 10))
+
+
+@dataclass(frozen=True, slots=True)
 class DialogueSection:
     """Where the tree and the phrases lie (empty: ours); `turn_timeout` in seconds."""
 
@@ -119,6 +149,8 @@ class Settings:
     http: HttpSection
     ussd: UssdSection
     metrics: MetricsSection
+    ivr: IvrSection
+    sms: SmsSection
     dialogue: DialogueSection
     eligibility: EligibilitySection
     load: LoadSection
@@ -136,6 +168,8 @@ _SECTIONS: dict[str, type[Any]] = {
     "http": HttpSection,
     "ussd": UssdSection,
     "metrics": MetricsSection,
+    "ivr": IvrSection,
+    "sms": SmsSection,
     "dialogue": DialogueSection,
     "eligibility": EligibilitySection,
     "load": LoadSection,

@@ -5,6 +5,8 @@ Labels are our own words, never a caller's: what is not in a list of ours is cou
 Lower layers are handed these methods as callbacks, and know nothing of Prometheus.
 """
 
+from collections.abc import Callable, Iterator, Mapping
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -13,10 +15,13 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from dargah.http_request import HttpEvents
 from dargah.smpp_metrics import SmppMetrics
+from dargah.sms_metrics import SmsMetrics
 from eligibility.verdict import Verdict
 from telecom.channel import Channel
 
@@ -31,6 +36,21 @@ TURN_RESULTS = frozenset(
     {"continued", "ended", "repeated", "expired", "unavailable", "aborted", "refused"}
 )
 """How a USSD turn may end in the count."""
+
+
+class _EndedCalls(Collector):
+    """The telephone counts its calls by itself; here they are shown."""
+
+    def __init__(self, ended: Mapping[str, int]) -> None:
+        self._ended = ended
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(
+            "dargah_calls_ended", "Calls ended, by how they did.", labels=["how"]
+        )
+        for how, number in self._ended.items():
+            family.add_metric([how], number)
+        yield family
 
 
 class Metrics:
@@ -88,6 +108,9 @@ class Metrics:
         )
         self.smpp = SmppMetrics(registry)
 
+        self.smpp = SmppMetrics(registry)
+        self.sms = SmsMetrics(registry)
+
     def http_events(self) -> HttpEvents:
         """What the HTTP edge calls."""
         return HttpEvents(
@@ -118,6 +141,12 @@ class Metrics:
     def redis_up(self, role: str, up: bool) -> None:
         """Note whether the Redis of a role (`cache` or `state`) answers."""
         self._redis_up.labels(role if role in {"cache", "state"} else "other").set(up)
+
+    def watch_calls(self, now: Callable[[], int], ended: Mapping[str, int]) -> None:
+        """Show how many calls there are, and how many ended in which way, at each scrape."""
+        calls = Gauge("dargah_calls", "Calls there are now.", registry=self._registry)
+        calls.set_function(lambda: float(now()))
+        self._registry.register(_EndedCalls(ended))
 
     def render(self) -> bytes:
         """All of it in Prometheus' text format (CONTENT_TYPE)."""

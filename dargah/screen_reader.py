@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dialogue.phrases import Language, Phrases
-from dialogue.tree import Branch, Lookup, Message, Question, Tree
+from dialogue.texts import TEXTS
+from dialogue.tree import WRONG_ID, Branch, Lookup, Message, Question, Tree
 from eligibility.verdict import Outcome
 from persian.digits import to_ascii_digits
 
@@ -38,7 +39,9 @@ def read_back(tree: Tree, phrases: Phrases, text: str) -> Seen | None:
     screen = _flat(text)
     found: list[tuple[int, Seen]] = []
     for language in phrases.values():
-        for outcome, key in _telling(tree):
+        for outcome, key in (*telling(tree), *texting()):
+            if key not in language.phrases:
+                continue
             told = re.match(_pattern(language, key), screen)
             if told:
                 code = re.search(r"(?<!\d)\d{11}(?!\d)", screen[told.end() :])
@@ -54,8 +57,8 @@ def read_back(tree: Tree, phrases: Phrases, text: str) -> Seen | None:
     return max(found, key=lambda pair: pair[0])[1] if found else None
 
 
-def _telling(tree: Tree) -> Iterator[tuple[Outcome, str]]:
-    """Every phrase that tells an outcome."""
+def telling(tree: Tree) -> Iterator[tuple[Outcome, str]]:
+    """Every phrase that tells an outcome in a dialogue."""
     for screen in tree.screens.values():
         if isinstance(screen, Question):
             for key in screen.wrong.values():
@@ -66,6 +69,20 @@ def _telling(tree: Tree) -> Iterator[tuple[Outcome, str]]:
                 if branch is not Branch.OVER_BUDGET and isinstance(message, Message):
                     for key in message.say:
                         yield Outcome(branch.value), key
+
+
+def texting() -> Iterator[tuple[Outcome, str]]:
+    """Every phrase that tells an outcome to somebody who wrote."""
+    told = {
+        "covered": Outcome.COVERED,
+        "not_covered": Outcome.NOT_COVERED,
+        "pending": Outcome.PENDING_PAYMENT,
+        "not_found": Outcome.NOT_FOUND,
+        "cannot_check": Outcome.CANNOT_CHECK,
+    } | {f"wrong_{wrong}": Outcome.INVALID_ID for wrong in WRONG_ID}
+    for name, outcome in told.items():
+        for key in TEXTS[name].say:
+            yield outcome, key
 
 
 def _pattern(language: Language, key: str) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,20 +16,23 @@ from config.settings import Settings
 from dargah.guard import problems
 from dargah.http import Listening, start_http
 from dargah.http_routes import OK, Edges
+from dargah.ivr_port import ivr_port
 from dargah.metrics import Metrics
 from dargah.running import Running, announced
+from dargah.smpp_binds import SmppBinds
+from dargah.smpp_port import smpp_port
 from dargah.wiring import Gateway, gateway_of, required_folder, stores_of
 from state.commands import Commands
 from state.errors import ReplyError, Unavailable
 from state.stores import Stores
 
 if TYPE_CHECKING:
-    from twisted.internet.interfaces import IReactorTCP
+    from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 log = structlog.get_logger("dargah")
 
-PARTS = frozenset({"ussd", "http"})
-"""What `serve --only` may name: USSD by aggregators, and the provider API."""
+PARTS = frozenset({"ussd", "sms", "ivr", "http"})
+"""What `serve --only` may name: USSD (by aggregators and SMPP), SMS, the telephone, the API."""
 
 WATCHED_EVERY = 1.0
 """Seconds between two looks at whether Redis answers."""
@@ -37,44 +40,64 @@ WATCHED_EVERY = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """A gateway with its ports open. `http` and `metrics` are URLs without a path."""
+    """A gateway with its ports open. `http` and `metrics` are URLs without a path.
+
+    `fastagi` is "host:port", empty where the telephone is not served.
+    """
 
     stores: Stores
     gateway: Gateway
     http: str
     metrics: str
+    fastagi: str
+    binds: SmppBinds | None
 
 
 @asynccontextmanager
 async def serving(
-    reactor: "IReactorTCP", settings: Settings, parts: frozenset[str] = PARTS
+    reactor: "AsyncioSelectorReactor",
+    settings: Settings,
+    parts: frozenset[str] = PARTS,
+    carrier: str = "",
 ) -> AsyncIterator[Serving]:
     """Open everything, or these parts of it; close it in reverse order, draining first.
 
-    Raises ConfigError or Failure, with nothing left open.
+    `carrier` is the control socket of a carrier in a box beside it, for handsets to find. Raises
+    ConfigError or Failure, with nothing left open.
     """
     required_folder(settings.data_folder)
     metrics = Metrics()
-    async with stores_of(settings) as stores:
+    async with AsyncExitStack() as opened:
+        stores = await opened.enter_async_context(stores_of(settings))
         gateway = gateway_of(stores, settings, observer=metrics, turned=metrics.ussd_turn)
         await gateway.cache.start()
+        opened.push_async_callback(gateway.cache.close)
         watch = asyncio.create_task(_watch(stores, metrics), name="watch redis")
-        try:
-            listening = await start_http(
-                reactor, http_settings(settings), _edges(stores, gateway, parts), metrics
+        opened.callback(watch.cancel)
+        binds = None
+        if settings.smpp and parts & {"sms", "ussd"}:
+            binds = await opened.enter_async_context(
+                smpp_port(reactor, settings, parts, stores, gateway, metrics)
             )
-            try:
-                served = _served(stores, gateway, listening, settings)
-                running = Running(pid=os.getpid(), http=served.http, metrics=served.metrics)
-                with announced(settings.data_folder, running):
-                    log.info("serving", http=served.http, metrics=served.metrics)
-                    yield served
-            finally:
-                late = await listening.stop(settings.http.drain_timeout)
-                log.info("stopped", late=late)
-        finally:
-            watch.cancel()
-            await gateway.cache.close()
+        fastagi = ""
+        if "ivr" in parts:
+            fastagi = await opened.enter_async_context(
+                ivr_port(reactor, settings, gateway, metrics)
+            )
+        listening = await start_http(
+            reactor, http_settings(settings), _edges(stores, gateway, binds, parts), metrics
+        )
+        opened.push_async_callback(_stop, listening, settings.http.drain_timeout)
+        http, scraped = _urls(listening, settings)
+        running = Running(os.getpid(), http, scraped, fastagi, carrier)
+        opened.enter_context(announced(settings.data_folder, running))
+        log.info("serving", http=http, metrics=scraped, fastagi=fastagi, binds=len(settings.smpp))
+        yield Serving(stores, gateway, http, scraped, fastagi, binds)
+
+
+async def _stop(listening: Listening, within: float) -> None:
+    late = await listening.stop(within)
+    log.info("stopped", late=late)
 
 
 def http_settings(settings: Settings) -> HttpSettings:
@@ -109,13 +132,12 @@ def http_settings(settings: Settings) -> HttpSettings:
     return view
 
 
-def _served(stores: Stores, gateway: Gateway, listening: Listening, settings: Settings) -> Serving:
+def _urls(listening: Listening, settings: Settings) -> tuple[str, str]:
+    """The public port's and the metrics', as this machine reaches them."""
     scheme = "https" if settings.http.tls_certificate else "http"
-    return Serving(
-        stores=stores,
-        gateway=gateway,
-        http=f"{scheme}://{_reachable(settings.http.host)}:{listening.port}",
-        metrics=f"http://{_reachable(settings.metrics.host)}:{listening.metrics_port}",
+    return (
+        f"{scheme}://{_reachable(settings.http.host)}:{listening.port}",
+        f"http://{_reachable(settings.metrics.host)}:{listening.metrics_port}",
     )
 
 
@@ -126,11 +148,14 @@ def _reachable(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _edges(stores: Stores, gateway: Gateway, parts: frozenset[str]) -> Edges:
+def _edges(
+    stores: Stores, gateway: Gateway, binds: SmppBinds | None, parts: frozenset[str]
+) -> Edges:
     async def ready() -> Mapping[str, str]:
         cache, state = await asyncio.gather(_answers(stores.cache), _answers(stores.state))
         population = OK if gateway.cache.current else "no generation is loaded"
-        return {"cache": cache, "state": state, "population": population}
+        components = {"cache": cache, "state": state, "population": population}
+        return components | dict(binds.ready() if binds else {})
 
     return Edges(
         ussd=gateway.aggregator.answer,

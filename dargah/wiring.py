@@ -123,8 +123,12 @@ def dialogue_folders(settings: Settings) -> tuple[Path | None, Path | None]:
 class Gateway:
     """What the edges stand on."""
 
+    tree: Tree
+    phrases: Phrases
+    hashes: KeyedHash
     cache: Cache
     inquiries: Inquiries
+    conversations: UssdConversations
     aggregator: Aggregator
     ussd_sorry: str
     api: EligibilityApi
@@ -171,8 +175,12 @@ def gateway_of(
     busy = tree.exits.busy
     _, sorry = leave(tree, replace(EXPIRED, language=tree.languages[0]), busy)
     return Gateway(
+        tree=tree,
+        phrases=phrases,
+        hashes=hashes,
         cache=cache,
         inquiries=inquiries,
+        conversations=conversations,
         aggregator=Aggregator(conversations, operator=settings.ussd.operator),
         ussd_sorry=f"END {render(phrases, sorry)[0]}",
         api=EligibilityApi(ApiKeys(stores.state), inquiries, hashes),

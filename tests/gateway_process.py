@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-ANY_PORTS = "[http]\nport = 0\n[metrics]\nport = 0\n"
+ANY_PORTS = "[http]\nport = 0\n[metrics]\nport = 0\n[ivr]\nport = 0\n"
 
 
 @dataclass(frozen=True, slots=True)

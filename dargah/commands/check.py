@@ -5,12 +5,14 @@ import os
 
 from config.errors import ConfigError
 from config.settings import read_settings
+from dargah.ivr_port import peers_of, voices_of
 from dargah.serving import http_settings
 from dargah.wiring import dialogue_folders
 from dialogue.check import findings, read_dialogue
 from dialogue.check_words import renderings
 from dialogue.phrases import Phrases
 from dialogue.tree import Tree
+from ivr.voices import voice_findings
 from telecom.screen import octets_of
 
 
@@ -38,6 +40,9 @@ def run(args: argparse.Namespace) -> int:
         found = findings(tree, phrases)
         problems += map(str, found)
         if not found:
+            voices = voice_findings(voices_of(settings), tree, phrases)
+            problems += map(str, voices)
+            peers_of(settings)
             _report(tree, phrases, whole=args.screens)
     except ConfigError as error:
         problems.append(str(error))

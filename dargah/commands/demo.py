@@ -16,17 +16,23 @@ from dataclasses import replace
 from pathlib import Path
 
 from api.keys import ApiKeys
+from carrier.carrier import Carrier
 from config.errors import ConfigError
 from config.settings import Settings, read_settings
 from dargah import loop
+from dargah.carrier_socket import FILE as CARRIER_SOCKET
+from dargah.demo_carrier import bind_to_carrier, demo_carrier
 from dargah.demo_folder import demo_folder
 from dargah.demo_key import FILE as KEY_FILE
 from dargah.demo_key import demo_key
 from dargah.demo_people import ready_people
+from dargah.ivr_port import voices_of
 from dargah.logs import set_up_logs
-from dargah.once import play_all, routes
+from dargah.once import play_all
+from dargah.provider import Provider
+from dargah.routes import Line, routes
 from dargah.serving import Serving, serving
-from dargah.wiring import dialogue_of, required_folder
+from dargah.wiring import required_folder
 from eligibility.population import Example
 from persian.jalali import jalali_date
 from state.embedded import stopped
@@ -55,20 +61,23 @@ def run(args: argparse.Namespace) -> int:
     set_up_logs("error" if args.once else settings.log.level, readable=True)
     reactor = loop.install()
     with _place(settings, once=args.once) as folder:
-        own = _settings_of_demo(settings, folder, once=args.once)
 
         async def main(stopping: asyncio.Event) -> int:
             print(f"Getting {args.people:,} synthetic people ready ...", flush=True)
-            people = await ready_people(own, args.people)
-            async with serving(reactor, own) as served:
-                key = await demo_key(ApiKeys(served.stores.state), folder)
-                if args.once:
-                    code = await _once(own, served, key, people)
-                else:
-                    _invite(own, served, people)
-                    await stopping.wait()
-                    code = 0
-                    print("Stopping ...", flush=True)
+            async with demo_carrier(reactor, folder, once=args.once) as carrier:
+                own = _settings_of_demo(settings, folder, carrier.port, once=args.once)
+                people = await ready_people(own, args.people)
+                control = str(folder / CARRIER_SOCKET)
+                async with serving(reactor, own, carrier=control) as served:
+                    key = await demo_key(ApiKeys(served.stores.state), folder)
+                    await carrier.network.bound()
+                    if args.once:
+                        code = await _once(own, served, carrier, key, people)
+                    else:
+                        _invite(own, served, people)
+                        await stopping.wait()
+                        code = 0
+                        print("Stopping ...", flush=True)
             await stopped(folder, STOP)
             return code
 
@@ -89,8 +98,8 @@ def _place(settings: Settings, *, once: bool) -> Iterator[Path]:
         shutil.rmtree(own, ignore_errors=True)
 
 
-def _settings_of_demo(settings: Settings, folder: Path, *, once: bool) -> Settings:
-    """The operator's settings, but: the demo's folder, its Redis, loopback, and no budget.
+def _settings_of_demo(settings: Settings, folder: Path, smsc: int, *, once: bool) -> Settings:
+    """The operator's settings, but: the demo's folder, Redis and SMSC, loopback, and no budget.
 
     One person tries a demo with many questions; a budget would only be in the way.
     """
@@ -105,13 +114,17 @@ def _settings_of_demo(settings: Settings, folder: Path, *, once: bool) -> Settin
         data_folder=folder,
         http=replace(settings.http, host="127.0.0.1", port=port, tls_certificate="", tls_key=""),
         metrics=replace(settings.metrics, host="127.0.0.1", port=metrics_port),
+        ivr=replace(settings.ivr, host="127.0.0.1", port=0 if once else settings.ivr.port),
+        smpp=(bind_to_carrier(smsc),),
         eligibility=replace(settings.eligibility, phone_burst=0),
     )
 
 
-async def _once(settings: Settings, served: Serving, key: str, people: list[Example]) -> int:
-    tree, phrases = dialogue_of(settings)
-    ways = routes(served.http, key, tree, phrases, settings.ussd.secret.value)
+async def _once(
+    settings: Settings, served: Serving, carrier: Carrier, key: str, people: list[Example]
+) -> int:
+    line = Line(served, carrier, Provider(served.http, key), settings.ussd.secret.value)
+    ways = routes(line, voices_of(settings))
     wrong = await play_all(people, ways, served.stores.cache)
     if wrong:
         print("\nNot all routes agree:")
@@ -127,7 +140,10 @@ def _invite(settings: Settings, served: Serving, people: list[Example]) -> None:
     print(f"""
 Dargah is on the line.
 
-  a phone           .venv/bin/dargah dial '*4*1420#'     (or '*4*1420*1#', '*1666#')
+  a phone           .venv/bin/dargah dial '*4*1420#'     (or '*4*1420*1#', '*1666#';
+                                                          --over smpp: the other way in)
+  an SMS            .venv/bin/dargah text '{people[0].national_id.digits}'
+  a call            .venv/bin/dargah call               (1, then an ID and #)
   a provider        curl -s {served.http}/v1/eligibility \\
                       -H "Authorization: Bearer $(cat {folder}/{KEY_FILE})" \\
                       -d '{{"national_id": "{people[0].national_id.digits}"}}'

@@ -1,0 +1,90 @@
+"""The operators' links: SMPP binds, the USSD and SMS that they carry."""
+
+import os
+import random
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from config.settings import Settings
+from config.sms_settings import SmsSettings
+from dargah.metrics import Metrics
+from dargah.smpp_binds import SMS, SmppBinds
+from dargah.wiring import Gateway, clock
+from sms.service import Sms
+from state.keyed_hash import load_or_create_key
+from state.link import Redis, open_redis
+from state.sealed import Seal
+from state.stores import Stores
+
+if TYPE_CHECKING:
+    from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+
+log = structlog.get_logger("smpp")
+
+CONSUMER_PATIENCE = 2.0
+"""Seconds that a command of a stream's reader may take: it waits for entries."""
+
+
+@asynccontextmanager
+async def smpp_port(
+    reactor: "AsyncioSelectorReactor",
+    settings: Settings,
+    parts: frozenset[str],
+    stores: Stores,
+    gateway: Gateway,
+    metrics: Metrics,
+) -> AsyncIterator[SmppBinds]:
+    """Bind to every SMSC; drain and unbind at the end. Raises ConfigError.
+
+    Of each bind only what is in `parts` ("sms", "ussd") is carried.
+    """
+    carried = [
+        replace(bind, carries=tuple(what for what in bind.carries if what in parts))
+        for bind in settings.smpp
+    ]
+    wanted = [bind for bind in carried if bind.carries]
+    operators = tuple({bind.operator: None for bind in wanted if SMS in bind.carries})
+
+    async def open_link(name: str) -> Redis:
+        return await open_redis(stores.state.address, name=name, timeout=CONSUMER_PATIENCE)
+
+    sms = Sms(
+        SmsSettings(operators=operators, **asdict(settings.sms)),
+        state=stores.state,
+        open_link=open_link,
+        tree=gateway.tree,
+        phrases=gateway.phrases,
+        inquiries=gateway.inquiries,
+        hashes=gateway.hashes,
+        seal=Seal(
+            load_or_create_key(settings.data_folder / "secrets" / "seal.key"), secrets.token_bytes
+        ),
+        submit=lambda operator, message: binds.submit(operator, message),
+        clock=clock,
+        jitter=random.random,
+        consumer=f"{socket.gethostname()}-{os.getpid()}",
+        observer=metrics.sms,
+    )
+    binds = SmppBinds(
+        wanted,
+        reactor,
+        conversations=gateway.conversations,
+        received=sms.received,
+        receipt=sms.received,
+        metrics=metrics.smpp,
+    )
+    sms.start()
+    binds.start()
+    try:
+        yield binds
+    finally:
+        half = settings.http.drain_timeout / 2
+        left = await sms.drain(half)
+        left += await binds.stop(half)
+        log.info("smpp_stopped", left=left)
