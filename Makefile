@@ -50,7 +50,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 lock: ## write both lock files anew; UPGRADE=--upgrade takes the newest versions
 	@[ -x "$(UV)" ] || { echo "dargah: uv is needed: pip install uv" >&2; exit 1; }
 	@printf 'editables\nhatchling\n' \
-		| $(LOCK) pyproject.toml - --output-file requirements.lock
+		| $(LOCK) pyproject.toml - --extra voice --output-file requirements.lock
 	@$(LOCK) pyproject.toml --extra dev --constraint requirements.lock \
 		--output-file requirements-dev.lock
 	@grep -c == requirements.lock requirements-dev.lock

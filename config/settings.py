@@ -156,10 +156,16 @@ class Settings:
     load: LoadSection
     log: LogSection
     document: Document
+    defaults: Document
     smpp: tuple[SmppBind, ...] = ()
 
     def where(self, *path: str | int) -> str:
-        """The place (`file:line`) to name when a setting turns out wrong later."""
+        """The place (`file:line`) to name when a setting turns out wrong later.
+
+        A key that the operator's file does not have is named where its default stands.
+        """
+        if path not in self.document.lines and path in self.defaults.lines:
+            return self.defaults.where(*path)
         return self.document.where(*path)
 
 
@@ -211,6 +217,7 @@ def read_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
     return Settings(
         data_folder=Path(folder).absolute(),
         document=own,
+        defaults=defaults,
         smpp=smpp,
         **{name: kind(**sections[name]) for name, kind in _SECTIONS.items()},
     )

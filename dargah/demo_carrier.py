@@ -22,12 +22,10 @@ PASSWORD = "dargah"  # noqa: S105 - of the operator in a box, on loopback
 
 
 @asynccontextmanager
-async def demo_carrier(
-    reactor: "AsyncioSelectorReactor", folder: Path, *, once: bool
-) -> AsyncIterator[Carrier]:
-    """The operator, on its usual port or, for `--once`, on any. Raises Failure."""
+async def demo_carrier(reactor: "AsyncioSelectorReactor", folder: Path) -> AsyncIterator[Carrier]:
+    """The operator, on any free port. Raises Failure."""
     settings = CarrierSettings(
-        port=0 if once else CarrierSettings().port,
+        port=0,
         users={SYSTEM_ID: PASSWORD},
         control_path=folder / FILE,
     )

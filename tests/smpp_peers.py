@@ -20,6 +20,8 @@ PATIENCE = 20.0
 INSTALLING = 90.0
 """Seconds for one step of an installation; where nothing can be fetched, it gives up sooner."""
 
+SYSTEM_CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
 _tried: dict[str, Path | str] = {}
 _told: set[str] = set()
 
@@ -38,6 +40,11 @@ def installed(name: str, install: Callable[[Path], list[list[str]]]) -> Path | s
     return _tried[name]
 
 
+def _trusting() -> dict[str, str]:
+    """Our environment; npm trusts what this machine trusts, not its own list alone."""
+    return {"NODE_EXTRA_CA_CERTS": SYSTEM_CERTIFICATES, **os.environ}
+
+
 def _install(folder: Path, install: Callable[[Path], list[list[str]]]) -> Path | str:
     if folder.is_dir():
         return folder
@@ -45,7 +52,9 @@ def _install(folder: Path, install: Callable[[Path], list[list[str]]]) -> Path |
     fresh = Path(tempfile.mkdtemp(dir=folder.parent))
     try:
         for argv in install(fresh):
-            subprocess.run(argv, check=True, capture_output=True, timeout=INSTALLING)
+            subprocess.run(
+                argv, check=True, capture_output=True, timeout=INSTALLING, env=_trusting()
+            )
         # Whole or not at all, whoever else is installing it.
         fresh.rename(folder)
     except (OSError, subprocess.SubprocessError) as error:

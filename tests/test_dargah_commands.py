@@ -96,8 +96,10 @@ def test_the_demo_plays_every_outcome_on_every_route(environment: dict[str, str]
     ):
         assert f"══ {outcome}" in done.stdout
         assert f"outcome: {outcome}" in done.stdout
+    for route in ("USSD over HTTP", "USSD over SMPP", "SMS", "telephone", "provider API"):
+        assert done.stdout.count(f"── {route}") >= 8
     codes = re.findall(r"(?<!\d)\d{11}(?!\d)", done.stdout)
-    assert len(codes) > 20
+    assert len(codes) >= 7 * 5
     assert all(map(is_code, codes))
     assert not re.search(r"(?<!\d)\d{10}(?!\d)", done.stdout)
 
@@ -203,7 +205,7 @@ def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         settings = tmp_path / "s.toml"
-        settings.write_text(f"[http]\nport = {port}\n[metrics]\nport = 0\n")
+        settings.write_text(f"[http]\nport = {port}\n[metrics]\nport = 0\n[ivr]\nport = 0\n")
         data = tmp_path / "data"
         done = dargah("serve", environment=environment_of(data, settings))
     assert done.returncode == 1

@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
         async def main(stopping: asyncio.Event) -> int:
             print(f"Getting {args.people:,} synthetic people ready ...", flush=True)
-            async with demo_carrier(reactor, folder, once=args.once) as carrier:
+            async with demo_carrier(reactor, folder) as carrier:
                 own = _settings_of_demo(settings, folder, carrier.port, once=args.once)
                 people = await ready_people(own, args.people)
                 control = str(folder / CARRIER_SOCKET)
