@@ -9,21 +9,16 @@ from collections.abc import Iterator
 from itertools import chain
 
 from dialogue.finding import Finding, Rendered
+from dialogue.letters import letter_faults
 from dialogue.paths import Values, situations
 from dialogue.phrases import Language, Phrases
 from dialogue.steps import Choice, Show
 from dialogue.texts import PREFIX
 from dialogue.tree import Lookup, Menu, Message, Question, Screen, Tree
 from dialogue.words import spoken, words
-from telecom import gsm0338
 from telecom.screen import octets_of, pages
 
 MOST_PAGES = 9
-
-# Letters that look Persian and are not: a search, and some phones, take them for others.
-_NOT_PERSIAN = {"ي": "ی", "ى": "ی", "ك": "ک", "ة": "ه"} | {
-    chr(0x0660 + digit): chr(0x06F0 + digit) for digit in range(10)
-}
 
 
 def word_findings(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
@@ -113,21 +108,8 @@ def _letters(phrases: Phrases) -> Iterator[Finding]:
     for language in phrases.values():
         texts = [(phrase.line, key, phrase.text) for key, phrase in language.phrases.items()]
         for line, key, text in [*texts, (1, "more", language.more), (1, "back", language.back)]:
-            if language.gsm_only and not gsm0338.encodable(text):
-                other = next(char for char in text if not gsm0338.encodable(char))
-                yield Finding(
-                    language.file,
-                    line,
-                    f'"{key}" has {other!r}, which the GSM 7-bit alphabet lacks.',
-                )
-            if language.persian_digits:
-                for char in sorted(set(text) & _NOT_PERSIAN.keys()):
-                    yield Finding(
-                        language.file,
-                        line,
-                        f'"{key}" has the Arabic U+{ord(char):04X};'
-                        f" Persian writes {_NOT_PERSIAN[char]}.",
-                    )
+            for fault in letter_faults(language, text):
+                yield Finding(language.file, line, f'"{key}" {fault}')
 
 
 def _values_differ(tree: Tree, phrases: Phrases) -> Iterator[Finding]:

@@ -5,6 +5,7 @@ What is missing, of another type or not asked for is one sentence with file and 
 """
 
 import re
+from datetime import date, datetime
 from typing import Any, NoReturn
 
 from config.errors import ConfigError
@@ -101,6 +102,22 @@ class Table:
         found = self._found(key)
         if type(found) is not int or not least <= found <= most:
             self.refuse(key, f"must be a whole number from {least} to {most}")
+        return found
+
+    def day(self, key: str) -> date:
+        """A date, written without quotation marks."""
+        self._asked.add(key)
+        found = self._found(key)
+        if not isinstance(found, date) or isinstance(found, datetime):
+            self.refuse(key, "must be a date such as 2026-11-21, without quotation marks")
+        return found
+
+    def text_or_empty(self, key: str) -> str:
+        """A string that may be empty, or be absent."""
+        self._asked.add(key)
+        found = self._data.get(key, "")
+        if not isinstance(found, str):
+            self.refuse(key, "must be a text in quotation marks")
         return found
 
     def flag(self, key: str) -> bool:
