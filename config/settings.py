@@ -103,10 +103,11 @@ class SmsSection:
 
 @dataclass(frozen=True, slots=True)
 class DialogueSection:
-    """Where the tree and the phrases lie (empty: ours); `turn_timeout` in seconds."""
+    """Where tree, phrases and guide lie (empty: ours); `turn_timeout` in seconds."""
 
     tree: str
     phrases: str
+    guide: str
     turn_timeout: float = field(metadata=within(0.1, 25))
 
 

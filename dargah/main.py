@@ -20,7 +20,7 @@ from dargah.logs import set_up_logs
 COMMANDS = {
     "demo": "try it: everything on loopback, with a synthetic population",
     "serve": "the gateway, from settings",
-    "check": "prove settings, dialogue tree and phrases before they are used",
+    "check": "prove settings, dialogue tree, phrases and guide before they are used",
     "population": "write a synthetic population as CSV",
     "load": "load a population from CSV into a new generation, and switch to it",
     "prompts": "list and build the recordings that callers hear",

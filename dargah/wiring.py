@@ -119,6 +119,11 @@ def dialogue_folders(settings: Settings) -> tuple[Path | None, Path | None]:
     return Path(own.tree) if own.tree else None, Path(own.phrases) if own.phrases else None
 
 
+def guide_folder(settings: Settings) -> Path | None:
+    """Where the operator's own guide to services lies; None: the one that comes with Dargah."""
+    return Path(settings.dialogue.guide) if settings.dialogue.guide else None
+
+
 @dataclass(frozen=True, slots=True)
 class Gateway:
     """What the edges stand on."""

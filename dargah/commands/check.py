@@ -1,18 +1,22 @@
-"""`dargah check`: settings, tree and phrases, proved before they are used."""
+"""`dargah check`: settings, tree, phrases and guide, proved before they are used."""
 
 import argparse
 import os
+from datetime import UTC, datetime
 
 from config.errors import ConfigError
 from config.settings import read_settings
 from dargah.ivr_port import peers_of, voices_of
 from dargah.serving import http_settings
-from dargah.wiring import dialogue_folders
+from dargah.wiring import dialogue_folders, guide_folder
 from dialogue.check import findings, read_dialogue
+from dialogue.check_guide import guide_findings, guide_reminders, topic_renderings
 from dialogue.check_words import renderings
+from dialogue.guide import Guide, load_guide
 from dialogue.phrases import Phrases
 from dialogue.tree import Tree
 from ivr.voices import voice_findings
+from persian.jalali import tehran_date
 from telecom.screen import octets_of
 
 
@@ -24,7 +28,10 @@ def options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print each problem with file and line; 1 if there is one."""
+    """Print each problem with file and line; 1 if there is one.
+
+    What is due in the guide, a review or a circular, is printed and is no problem.
+    """
     problems = []
     try:
         settings = read_settings(args.settings, os.environ)
@@ -44,12 +51,15 @@ def run(args: argparse.Namespace) -> int:
             problems += map(str, voices)
             peers_of(settings)
             _report(tree, phrases, whole=args.screens)
+            guide = load_guide(guide_folder(settings))
+            problems += map(str, guide_findings(guide, phrases))
+            _report_guide(guide, phrases, whole=args.screens)
     except ConfigError as error:
         problems.append(str(error))
     for problem in problems:
         print(problem)
     if not problems:
-        print("Settings, tree and phrases hold.")
+        print("Settings, tree, phrases and guide hold.")
     return 1 if problems else 0
 
 
@@ -69,3 +79,26 @@ def _report(tree: Tree, phrases: Phrases, *, whole: bool) -> None:
         f"{len(tree.screens)} screens in {len(phrases)} languages, each reachable, each path "
         f"ending; {len(rendered)} renderings, the longest {longest} of 160 octets."
     )
+
+
+def _report_guide(guide: Guide, phrases: Phrases, *, whole: bool) -> None:
+    rendered = list(topic_renderings(guide, phrases))
+    if whole:
+        for one in rendered:
+            for number, page in enumerate(one.pages, start=1):
+                print(f"{one.topic.file}: {one.topic.name} ({one.language}, page {number})")
+                for line in page.split("\n"):
+                    print(f"  │ {line}")
+                print(f"  └ {octets_of(page)} of 160 octets")
+            print(f"{one.topic.file}: {one.topic.name} ({one.language}, SMS)")
+            for line in one.sms.split("\n"):
+                print(f"  │ {line}")
+            print(f"  └ {len(one.sms)} characters, {one.parts} parts")
+    pages = max((len(one.pages) for one in rendered), default=0)
+    parts = max((one.parts for one in rendered), default=0)
+    print(
+        f"{len(guide.topics)} topics in the guide, {pages} USSD pages and {parts} parts of SMS"
+        " at most."
+    )
+    for reminder in guide_reminders(guide, tehran_date(datetime.now(UTC))):
+        print(f"due: {reminder}")
