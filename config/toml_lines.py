@@ -62,7 +62,10 @@ def read_toml(source: Path | Traversable) -> Document:
         reason = error.strerror or "unreadable"
         raise ConfigError(f"{name}: cannot be read ({reason}).") from None
     if len(raw) > MAX_OCTETS:
-        raise ConfigError(f"{name}: {len(raw)} octets are more than the {MAX_OCTETS} allowed.")
+        line = raw.count(b"\n", 0, MAX_OCTETS) + 1
+        raise ConfigError(
+            f"{name}:{line}: {len(raw)} octets are more than the {MAX_OCTETS} allowed."
+        )
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

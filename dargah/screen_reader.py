@@ -60,15 +60,15 @@ def read_back(tree: Tree, phrases: Phrases, text: str) -> Seen | None:
 def telling(tree: Tree) -> Iterator[tuple[Outcome, str]]:
     """Every phrase that tells an outcome in a dialogue."""
     for screen in tree.screens.values():
-        if isinstance(screen, Question):
+        if isinstance(screen, Question) and screen.ask == "national_id":
             for key in screen.wrong.values():
                 yield Outcome.INVALID_ID, key
-        if isinstance(screen, Lookup):
+        if isinstance(screen, Lookup) and screen.what == "eligibility":
             for branch, name in screen.on.items():
                 message = tree.screens[name]
                 if branch is not Branch.OVER_BUDGET and isinstance(message, Message):
                     for key in message.say:
-                        yield Outcome(branch.value), key
+                        yield Outcome(branch), key
 
 
 def texting() -> Iterator[tuple[Outcome, str]]:

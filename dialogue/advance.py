@@ -7,18 +7,31 @@ tree's exits, each of which says truly why.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
+from dialogue.lookups import LOOKUPS
 from dialogue.state import State
-from dialogue.steps import Choice, Input, Looked, LookUp, OutOfTime, Show, Start, Step, Typed, Value
+from dialogue.steps import (
+    Choice,
+    Found,
+    Input,
+    Looked,
+    LookUp,
+    OutOfTime,
+    Show,
+    Start,
+    Step,
+    Typed,
+    Value,
+)
 from dialogue.tree import Branch, Lookup, Menu, Message, Question, Tree
+from dialogue.typed import Right, Wrong, chosen, read_answer
 from eligibility.answer import Answer, OverBudget
-from eligibility.verdict import Outcome
 from persian.jalali import tehran_date
-from persian.letters import normalise
 
-LONGEST_CHOICE = 32
-"""An answer to a menu beyond this is no choice, and is not looked at closely."""
+MOST_MINUTES = 9999
+"""A longer wait is a week, and the proof of the words reckons with four digits."""
 
 
 def advance(tree: Tree, state: State, given: Input) -> tuple[State, Step]:
@@ -28,7 +41,9 @@ def advance(tree: Tree, state: State, given: Input) -> tuple[State, Step]:
     if state.ended or state.tree != tree.digest or state.language not in tree.languages:
         return leave(tree, state, tree.exits.expired)
     match given:
-        case Typed(text):
+        case Typed(text, at):
+            if at and state.since and at - state.since > tree.seconds:
+                return leave(tree, state, tree.exits.seconds)
             return _typed(tree, state, text)
         case Looked(result):
             return _looked(tree, state, result)
@@ -42,12 +57,14 @@ def leave(tree: Tree, state: State, exit_: str) -> tuple[State, Show]:
     ended = replace(state, tree=tree.digest, language=language, screen=exit_, ended=True)
     message = tree.screens[exit_]
     assert isinstance(message, Message)  # the tree file is read so
-    return ended, Show(exit_, language, message.say, message.also, last=True)
+    show = Show(exit_, language, message.say, message.also, last=True, hand_over=message.hand_over)
+    return ended, show
 
 
 def _start(tree: Tree, start: Start) -> tuple[State, Step]:
     language = start.language if start.language in tree.languages else None
-    state = State(tree.digest, language or tree.languages[0], screen="")
+    since = int(start.at) if math.isfinite(start.at) else 0
+    state = State(tree.digest, language or tree.languages[0], screen="", since=max(0, since))
     entry = tree.entries.get(start.entry)
     if entry is None:
         return leave(tree, state, tree.exits.unknown_code)
@@ -60,44 +77,67 @@ def _typed(tree: Tree, state: State, text: str) -> tuple[State, Step]:
     state = replace(state, turns=state.turns + 1)
     match tree.screens.get(state.screen):
         case Menu() as menu:
-            key = normalise(text) if len(text) <= LONGEST_CHOICE else ""
-            key = key.replace(" ", "").strip("*#.-)(")
-            for option in menu.offered(state.language):
-                if option.key == key:
-                    spoken = replace(state, language=option.language or state.language)
-                    return _go(tree, spoken, option.go)
-            return _again(tree, state, menu, menu.wrong)
-        case Question(go=go):
-            if isinstance(tree.screens.get(go), Lookup):
-                return replace(state, screen=go), LookUp(text)
+            option = chosen(menu.offered(state.language), text)
+            if option is None:
+                return _again(tree, state, menu, menu.wrong)
+            spoken = replace(state, language=option.language or state.language)
+            return _go(tree, spoken, option.go)
+        case Question() as question:
+            return _answered(tree, state, question, text)
         case Message(go=str(go)):
             return _go(tree, state, go)
     # A look-up that never came back, or a state that this tree cannot have made.
     return leave(tree, state, tree.exits.busy)
 
 
-def _looked(tree: Tree, state: State, result: Answer | OverBudget) -> tuple[State, Step]:
+def _answered(tree: Tree, state: State, question: Question, text: str) -> tuple[State, Step]:
+    match read_answer(question, text):
+        case Wrong(reason):
+            return _again(tree, state, question, question.wrong[reason])
+        case Right(value):
+            lookup = tree.screens.get(question.go)
+            if isinstance(lookup, Lookup):
+                ahead = replace(state, screen=question.go)
+                return ahead, LookUp(value, lookup.what, state.answers)
+            if question.ask == "national_id":  # no proven tree has one; an ID is never kept
+                return leave(tree, state, tree.exits.unavailable)
+            others = tuple(pair for pair in state.answers if pair[0] != question.name)
+            kept = replace(state, answers=(*others, (question.name, value)))
+            return _go(tree, kept, question.go)
+
+
+def _looked(tree: Tree, state: State, result: Answer | OverBudget | Found) -> tuple[State, Step]:
     screen = tree.screens.get(state.screen)
     if isinstance(screen, Menu | Question):
         return _show(tree, state)
     if not isinstance(screen, Lookup):
         # A message's facts are not kept, so it cannot be said a second time.
         return leave(tree, state, tree.exits.busy)
-    if isinstance(result, OverBudget):
-        return _go(tree, state, screen.on[Branch.OVER_BUDGET], {"minutes": _minutes(result)})
-    target = screen.on[Branch(result.verdict.outcome)]
+    found = result if isinstance(result, Found) else _found(result)
+    target = screen.on.get(found.branch)
+    if target is None:  # the result of another look-up than this screen's
+        return leave(tree, state, tree.exits.busy)
     question = tree.screens.get(target)
-    if result.verdict.outcome is Outcome.INVALID_ID and isinstance(question, Question):
-        phrase = question.wrong.get(result.wrong or "", question.wrong["characters"])
+    if found.branch == LOOKUPS[screen.what].again and isinstance(question, Question):
+        wrong = result.wrong if isinstance(result, Answer) else None
+        other = question.wrong.get("characters", question.prompt)
+        phrase = question.wrong.get(wrong or "", other)
         return _again(tree, replace(state, screen=target), question, phrase)
-    return _go(tree, state, target, _values(result))
+    return _go(tree, state, target, found.values)
+
+
+def _found(result: Answer | OverBudget) -> Found:
+    """What an inquiry came to."""
+    if isinstance(result, OverBudget):
+        return Found(Branch.OVER_BUDGET, {"minutes": _minutes(result)})
+    return Found(Branch(result.verdict.outcome), _values(result))
 
 
 def _minutes(over: OverBudget) -> int:
     """Whole minutes, one at least, rounded up so that nobody comes back too soon."""
     if not math.isfinite(over.retry_after):
         return 1
-    return max(1, math.ceil(over.retry_after / 60))
+    return min(max(1, math.ceil(over.retry_after / 60)), MOST_MINUTES)
 
 
 def _values(answer: Answer) -> dict[str, Value]:
@@ -117,10 +157,13 @@ def _values(answer: Answer) -> dict[str, Value]:
 
 
 def _go(
-    tree: Tree, state: State, name: str, values: dict[str, Value] | None = None
+    tree: Tree, state: State, name: str, values: Mapping[str, Value] | None = None
 ) -> tuple[State, Step]:
-    """Arrive at a screen, by a right answer."""
-    return _show(tree, replace(state, screen=name, tries=0), values=values)
+    """Arrive at a screen, by a right answer. Who comes to an entry is not deep any more."""
+    depth = 0 if name in tree.tops else state.depth + 1
+    if depth > tree.depth:
+        return leave(tree, state, tree.exits.depth)
+    return _show(tree, replace(state, screen=name, tries=0, depth=depth), values=values)
 
 
 def _again(tree: Tree, state: State, screen: Menu | Question, phrase: str) -> tuple[State, Step]:
@@ -133,11 +176,11 @@ def _again(tree: Tree, state: State, screen: Menu | Question, phrase: str) -> tu
         return state, step
     if isinstance(screen, Question):  # its phrase for what is wrong asks again by itself
         return state, replace(step, say=(phrase,))
-    return state, replace(step, hint=phrase)
+    return state, replace(step, say=(), hint=phrase)
 
 
 def _show(
-    tree: Tree, state: State, *, values: dict[str, Value] | None = None, wrong: bool = False
+    tree: Tree, state: State, *, values: Mapping[str, Value] | None = None, wrong: bool = False
 ) -> tuple[State, Step]:
     language = state.language
     match tree.screens.get(state.screen):
@@ -145,11 +188,19 @@ def _show(
             choices = tuple(Choice(option.key, option.label) for option in menu.offered(language))
             return state, Show(menu.name, language, (menu.title,), choices=choices, wrong=wrong)
         case Question() as question:
-            return state, Show(question.name, language, (question.prompt,), wrong=wrong)
+            choices = tuple(Choice(choice.key, choice.label) for choice in question.choices)
+            say = (question.prompt,)
+            return state, Show(question.name, language, say, choices=choices, wrong=wrong)
         case Message() as message:
             last = message.go is None
             return replace(state, ended=last), Show(
-                message.name, language, message.say, message.also, values or {}, last=last
+                message.name,
+                language,
+                message.say,
+                message.also,
+                values or {},
+                last=last,
+                hand_over=message.hand_over,
             )
     # A look-up with nothing to look up: no proven tree has one.
     return leave(tree, state, tree.exits.unavailable)

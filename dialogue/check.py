@@ -1,13 +1,15 @@
 """
 The proof of a tree and its phrases, before they speak to anybody.
 
-Every finding is one sentence with file and line. Nothing found means: each screen can be reached,
-each path can end, each phrase is there in every language and asks for the same values, nothing
-that is known goes unsaid, no screen runs over one USSD page unless it says `paged`, and no text
-over one short message.
+Every finding is one sentence with file and line, and the screen that it is about. Nothing found
+means, on every channel: each screen can be reached, each path can end, an option has the same key
+wherever it is offered (check_tree.py); each phrase is there in every language and asks for the
+same values, nothing that is known goes unsaid, no screen runs over one USSD page unless it says
+`paged` (check_words.py), and no text over one short message (check_texts.py). What a telephone
+says is proven by ivr/voices.py.
 """
 
-from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from itertools import chain
@@ -15,11 +17,12 @@ from pathlib import Path
 
 from config.errors import ConfigError
 from dialogue.check_texts import text_findings
+from dialogue.check_tree import structure_findings, way_findings
 from dialogue.check_words import word_findings
 from dialogue.finding import Finding
-from dialogue.paths import ending, reachable, targets
+from dialogue.outline import outline
 from dialogue.phrases import Phrases, load_phrases
-from dialogue.tree import Branch, Lookup, Menu, Question, Tree
+from dialogue.tree import Tree
 from dialogue.tree_file import load_tree
 
 TREE_FILE = "tree.toml"
@@ -48,72 +51,19 @@ def read_dialogue(
 
 
 def findings(tree: Tree, phrases: Phrases) -> list[Finding]:
-    """What is wrong, in the order of files and lines: first targets, then ways, then words."""
+    """What is wrong, in the order of files and lines: first targets, then ways, then words.
+
+    A finding about a screen shows it.
+    """
     # Each proof stands on the one before it: one mistake is not named three times.
     words = chain(word_findings(tree, phrases), text_findings(tree, phrases))
-    for proof in (_structure(tree), _ways(tree), words):
+    for proof in (structure_findings(tree), way_findings(tree), words):
         if found := sorted(set(proof)):
-            return found
+            return [_shown(tree, phrases, finding) for finding in found]
     return []
 
 
-def _structure(tree: Tree) -> Iterator[Finding]:
-    def finding(line: int, message: str) -> Finding:
-        return Finding(tree.file, line, message)
-
-    lookups = {name for name, screen in tree.screens.items() if isinstance(screen, Lookup)}
-    for code, name in tree.entries.items():
-        if name not in tree.screens:
-            yield finding(tree.entry_lines[code], f'{code} leads to "{name}", which is no screen.')
-        elif name in lookups:
-            yield finding(
-                tree.entry_lines[code],
-                f'{code} leads to the lookup "{name}"; only a question may, which asks for the ID.',
-            )
-    for screen in tree.screens.values():
-        for line, target in targets(screen):
-            if target not in tree.screens:
-                yield finding(line, f'"{screen.name}" leads to "{target}", which is no screen.')
-            elif target in lookups and not isinstance(screen, Question):
-                yield finding(
-                    line,
-                    f'"{screen.name}" leads to the lookup "{target}";'
-                    " only a question may, which asks for the ID.",
-                )
-        match screen:
-            case Question(go=go) if go in tree.screens and go not in lookups:
-                yield finding(
-                    screen.line, f'"{screen.name}" asks for an ID, so "{go}" must be a lookup.'
-                )
-            case Lookup(on=on) if not isinstance(tree.screens.get(on[Branch.INVALID_ID]), Question):
-                yield finding(
-                    screen.line,
-                    f'"{screen.name}" must lead to a question on INVALID_ID, which asks again.',
-                )
-            case Menu() as menu:
-                yield from _keys(tree, menu)
-
-
-def _keys(tree: Tree, menu: Menu) -> Iterator[Finding]:
-    for language in tree.languages:
-        taken: set[str] = set()
-        offered = menu.offered(language)
-        if not offered:
-            yield Finding(tree.file, menu.line, f'"{menu.name}" offers nothing in "{language}".')
-        for option in offered:
-            if option.key in taken:
-                yield Finding(
-                    tree.file,
-                    option.line,
-                    f'"{menu.name}" has the key {option.key} twice in "{language}".',
-                )
-            taken.add(option.key)
-
-
-def _ways(tree: Tree) -> Iterator[Finding]:
-    reached, ends = reachable(tree), ending(tree)
-    for name, screen in tree.screens.items():
-        if name not in reached:
-            yield Finding(tree.file, screen.line, f'nothing leads to the screen "{name}".')
-        elif name not in ends:
-            yield Finding(tree.file, screen.line, f'no path from "{name}" ends with a last word.')
+def _shown(tree: Tree, phrases: Phrases, finding: Finding) -> Finding:
+    if finding.shown or not finding.screen:
+        return finding
+    return replace(finding, shown=outline(tree, phrases, finding.screen))

@@ -75,6 +75,7 @@ def _findings(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
                 one.line,
                 f"this text needs {len(parts)} short messages ({len(one.text)} characters; one"
                 f" message is 70 in Persian); shorten it: {shown}",
+                shown=one.text,
             )
 
 

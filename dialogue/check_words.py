@@ -6,16 +6,18 @@ set of values that may come up, at their longest.
 """
 
 from collections.abc import Iterator
-from itertools import chain
 
+from dialogue.check_tree import on_every_channel
 from dialogue.finding import Finding, Rendered
 from dialogue.letters import letter_faults
-from dialogue.paths import Values, situations
+from dialogue.paths import Values, reachable, situations
 from dialogue.phrases import Language, Phrases
 from dialogue.steps import Choice, Show
 from dialogue.texts import PREFIX
-from dialogue.tree import Lookup, Menu, Message, Question, Screen, Tree
+from dialogue.tree import CHANNELS, Lookup, Menu, Message, Question, Screen, Tree
+from dialogue.typed import Right, read_answer
 from dialogue.words import spoken, words
+from telecom.channel import Channel
 from telecom.screen import octets_of, pages
 
 MOST_PAGES = 9
@@ -26,53 +28,75 @@ def word_findings(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     missing = list(_missing(tree, phrases))
     yield from missing
     yield from _unused(tree, phrases)
-    yield from _letters(phrases)
+    yield from _letters(tree, phrases)
     if missing:
         return
     yield from _values_differ(tree, phrases)
-    yield from _unsaid(tree, phrases)
+    yield from on_every_channel(tree, lambda view: _unsaid(view, phrases))
     for rendered in renderings(tree, phrases):
-        yield from _too_long(tree, phrases[rendered.language], rendered)
+        yield from _too_long(tree.on(Channel.USSD), phrases[rendered.language], rendered)
 
 
 def renderings(tree: Tree, phrases: Phrases) -> Iterator[Rendered]:
-    """Every text of every screen, in every language, as USSD pages.
+    """Every text of every screen that USSD comes to, in every language, as pages.
 
     Raises KeyError where a phrase is missing: ask `findings` first.
     """
-    known = situations(tree)
+    tree = tree.on(Channel.USSD)
+    known, reached = situations(tree), reachable(tree)
     for screen in tree.screens.values():
+        if screen.name not in reached or isinstance(screen, Lookup):
+            continue
         for code in tree.languages:
             language = phrases[code]
-            for show in _shows(screen, code, known[screen.name]):
+            for show in shows(screen, code, known[screen.name]):
                 if not _sayable(language, show):
                     continue
                 screens = pages(words(phrases, show), language.more, language.back)
-                paged = not isinstance(screen, Lookup) and screen.paged
-                yield Rendered(screen.name, code, screen.line, tuple(screens), paged)
+                yield Rendered(screen.name, code, screen.line, tuple(screens), screen.paged)
 
 
-def _shows(screen: Screen, language: str, known: list[Values]) -> Iterator[Show]:
+def shows(screen: Screen, language: str, known: list[Values]) -> Iterator[Show]:
+    """Everything that a screen may come to, as `advance` puts it; `known`: see `situations`."""
     match screen:
         case Menu(name=name, title=title, wrong=wrong) as menu:
             choices = tuple(Choice(option.key, option.label) for option in menu.offered(language))
-            for hint in (None, wrong):
-                yield Show(name, language, (title,), choices=choices, hint=hint)
+            yield Show(name, language, (title,), choices=choices)
+            yield Show(name, language, (), choices=choices, hint=wrong, wrong=True)
         case Question(name=name, prompt=prompt, wrong=by_reason):
+            choices = tuple(Choice(choice.key, choice.label) for choice in screen.choices)
             for phrase in (prompt, *by_reason.values()):
-                yield Show(name, language, (phrase,))
+                yield Show(name, language, (phrase,), choices=choices, wrong=phrase != prompt)
         case Message(name=name, say=say, also=also):
             for values in known:
-                yield Show(name, language, say, also, values, last=screen.go is None)
+                yield Show(
+                    name,
+                    language,
+                    say,
+                    also,
+                    values,
+                    last=screen.go is None,
+                    hand_over=screen.hand_over,
+                )
 
 
-def _named(screen: Screen) -> Iterator[str]:
+def users(tree: Tree) -> dict[str, Screen]:
+    """For each phrase, the first screen that names it, on whichever channel."""
+    found: dict[str, Screen] = {}
+    for channel in CHANNELS:
+        for screen in tree.on(channel).screens.values():
+            for key in named(screen):
+                found.setdefault(key, screen)
+    return found
+
+
+def named(screen: Screen) -> Iterator[str]:
     """The phrases that a screen names."""
     match screen:
         case Menu(title=title, wrong=wrong, options=options):
             yield from (title, wrong, *(option.label for option in options))
-        case Question(prompt=prompt, wrong=by_reason):
-            yield from (prompt, *by_reason.values())
+        case Question(prompt=prompt, wrong=by_reason, choices=choices):
+            yield from (prompt, *by_reason.values(), *(choice.label for choice in choices))
         case Message(say=say, also=also):
             yield from (*say, *also)
 
@@ -81,20 +105,19 @@ def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     for code in tree.languages:
         if code not in phrases:
             yield Finding(tree.file, 1, f'the language "{code}" has no phrase file {code}.toml.')
-    for screen in tree.screens.values():
-        for key in _named(screen):
-            for code in tree.languages:
-                if code in phrases and key not in phrases[code].phrases:
-                    yield Finding(
-                        tree.file,
-                        screen.line,
-                        f'"{screen.name}" names the phrase "{key}",'
-                        f" which {phrases[code].file} lacks.",
-                    )
+    for key, screen in users(tree).items():
+        for code in tree.languages:
+            if code in phrases and key not in phrases[code].phrases:
+                yield Finding(
+                    tree.file,
+                    screen.line,
+                    f'"{screen.name}" names the phrase "{key}", which {phrases[code].file} lacks.',
+                    screen.name,
+                )
 
 
 def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
-    used = set(chain.from_iterable(map(_named, tree.screens.values())))
+    used = users(tree)
     for code, language in phrases.items():
         if code not in tree.languages:
             yield Finding(language.file, 1, f'the tree does not offer the language "{code}".')
@@ -104,16 +127,18 @@ def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
                 yield Finding(language.file, phrase.line, f'no screen uses the phrase "{key}".')
 
 
-def _letters(phrases: Phrases) -> Iterator[Finding]:
+def _letters(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
+    used = users(tree)
     for language in phrases.values():
         texts = [(phrase.line, key, phrase.text) for key, phrase in language.phrases.items()]
         for line, key, text in [*texts, (1, "more", language.more), (1, "back", language.back)]:
+            screen = used[key].name if key in used else ""
             for fault in letter_faults(language, text):
-                yield Finding(language.file, line, f'"{key}" {fault}')
+                yield Finding(language.file, line, f'"{key}" {fault}', screen)
 
 
 def _values_differ(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
-    first = phrases[tree.languages[0]]
+    first, used = phrases[tree.languages[0]], users(tree)
     for code in tree.languages[1:]:
         for key, phrase in phrases[code].phrases.items():
             other = first.phrases.get(key)
@@ -124,6 +149,7 @@ def _values_differ(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
                     phrases[code].file,
                     phrase.line,
                     f'"{key}" has the values {here}; in {first.file} it has {there}.',
+                    used[key].name if key in used else "",
                 )
 
 
@@ -138,12 +164,14 @@ def _sayable(language: Language, show: Show) -> bool:
 
 
 def _unsaid(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
-    known = situations(tree)
+    known, reached = situations(tree), reachable(tree)
     for screen in tree.screens.values():
+        if screen.name not in reached:
+            continue
         for code in tree.languages:
             language = phrases[code]
             said: set[str] = set()
-            for show in _shows(screen, code, known[screen.name]):
+            for show in shows(screen, code, known[screen.name]):
                 keys = spoken(language, show.say, show.also, show.values)
                 said |= set(keys)
                 given = ", ".join(sorted(show.values)) or "nothing"
@@ -152,6 +180,7 @@ def _unsaid(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
                         tree.file,
                         screen.line,
                         f'"{screen.name}" has no phrase in "{code}" where {given} is known.',
+                        screen.name,
                     )
                     continue
                 spoken_values = set().union(*(language.phrases[key].values for key in keys))
@@ -161,6 +190,7 @@ def _unsaid(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
                         screen.line,
                         f'"{screen.name}" leaves {{{value}}} unsaid in "{code}"'
                         f" where {given} is known.",
+                        screen.name,
                     )
             if isinstance(screen, Message):
                 for key in (*screen.say, *screen.also):
@@ -169,6 +199,7 @@ def _unsaid(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
                             tree.file,
                             screen.line,
                             f'"{screen.name}" never says its phrase "{key}" in "{code}".',
+                            screen.name,
                         )
 
 
@@ -176,14 +207,17 @@ def _too_long(tree: Tree, language: Language, rendered: Rendered) -> Iterator[Fi
     screen = tree.screens[rendered.screen]
     if len(rendered.pages) == 1:
         return
+    shown = "\n―\n".join(rendered.pages)
     if not rendered.paged:
-        shown = " / ".join("".join(rendered.pages).split("\n"))
+        in_line = " / ".join("".join(rendered.pages).split("\n"))
         octets = octets_of(rendered.pages[0])
         yield Finding(
             tree.file,
             rendered.line,
             f'"{rendered.screen}" needs {len(rendered.pages)} USSD pages in "{language.code}"'
-            f" (the first has {octets} octets); shorten it or set paged = true: {shown}",
+            f" (the first has {octets} octets); shorten it or set paged = true: {in_line}",
+            screen.name,
+            shown,
         )
     if len(rendered.pages) > MOST_PAGES:
         yield Finding(
@@ -191,13 +225,28 @@ def _too_long(tree: Tree, language: Language, rendered: Rendered) -> Iterator[Fi
             rendered.line,
             f'"{rendered.screen}" needs {len(rendered.pages)} USSD pages in "{language.code}";'
             f" nobody turns more than {MOST_PAGES}.",
+            screen.name,
+            shown,
         )
-    if isinstance(screen, Menu):
-        for option in screen.offered(language.code):
-            if option.key in (language.more_key, language.back_key):
-                yield Finding(
-                    tree.file,
-                    option.line,
-                    f'"{screen.name}" is paged, and its key {option.key} turns pages'
-                    f' in "{language.code}".',
-                )
+    for line, key in _paging_answers(language, screen):
+        yield Finding(
+            tree.file,
+            line,
+            f'"{screen.name}" is paged, and its key {key} turns pages in "{language.code}".',
+            screen.name,
+            shown,
+        )
+
+
+def _paging_answers(language: Language, screen: Screen) -> Iterator[tuple[int, str]]:
+    """The keys that turn pages and are answers to the screen too, with their lines."""
+    keys = (language.more_key, language.back_key)
+    match screen:
+        case Menu() as menu:
+            for option in menu.offered(language.code):
+                if option.key in keys:
+                    yield option.line, option.key
+        case Question(line=line, ask=ask) if ask != "national_id":
+            for key in keys:
+                if isinstance(read_answer(screen, key), Right):
+                    yield line, key

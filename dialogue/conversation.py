@@ -6,13 +6,14 @@ screen that needs more, the first wrong answer or the end.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dialogue.advance import advance, leave
+from dialogue.lookups import LOOKUPS, Inquiries
 from dialogue.state import EXPIRED, State
 from dialogue.steps import Input, Looked, LookUp, OutOfTime, Show, Start, Typed
 from dialogue.tree import Tree
-from eligibility.answer import Asker, Inquirer
+from eligibility.answer import Asker
 from telecom.channel import Channel
 
 
@@ -20,21 +21,24 @@ class Conversation:
     """A person's way through the tree on one channel.
 
     `state` is where it stands after each call: keep it, and hand it back for the next answer.
-    `turn_seconds` bounds a whole turn, look-ups included; what is late ends in exits.busy.
+    `turn_seconds` bounds a whole turn, look-ups included; what is late ends in exits.busy. `clock`
+    gives the time of day in seconds; without one the length of a conversation is not limited.
     """
 
     def __init__(
         self,
         tree: Tree,
-        inquirer: Inquirer,
+        inquirer: Inquiries,
         asker: Asker,
         channel: Channel,
         *,
         turn_seconds: float,
         state: State = EXPIRED,
+        clock: Callable[[], float] = float,
     ) -> None:
         self.state = state
-        self._tree = tree
+        self._tree = tree.on(channel)
+        self._clock = clock
         self._inquirer = inquirer
         self._asker = asker
         self._channel = channel
@@ -44,11 +48,13 @@ class Conversation:
         self, entry: str, inputs: Sequence[str] = (), *, language: str | None = None
     ) -> Show:
         """Begin at a service code of the tree, with what was dialled after it."""
-        return await self._turn(Start(entry, language), *map(Typed, inputs))
+        now = self._clock()
+        typed = (Typed(text, now) for text in inputs)
+        return await self._turn(Start(entry, language, now), *typed)
 
     async def reply(self, text: str) -> Show:
         """Go on with what the person typed."""
-        return await self._turn(Typed(text))
+        return await self._turn(Typed(text, self._clock()))
 
     def leave(self, exit_: str) -> Show:
         """End at one of the tree's exits."""
@@ -72,6 +78,7 @@ class Conversation:
     async def _feed(self, given: Input) -> Show:
         self.state, step = advance(self._tree, self.state, given)
         while isinstance(step, LookUp):
-            result = await self._inquirer.inquire(step.national_id, self._asker, self._channel)
+            perform = LOOKUPS[step.what].perform
+            result = await perform(self._inquirer, self._asker, self._channel, step)
             self.state, step = advance(self._tree, self.state, Looked(result))
         return step

@@ -7,11 +7,13 @@ each text as it may come up.
 """
 
 from collections.abc import Iterator
+from dataclasses import fields
 from datetime import date
 from itertools import chain, combinations
 
+from dialogue.lookups import LOOKUPS
 from dialogue.steps import Value
-from dialogue.tree import Branch, Lookup, Menu, Message, Question, Screen, Tree
+from dialogue.tree import Lookup, Menu, Message, Question, Screen, Tree
 
 Values = dict[str, Value]
 
@@ -24,17 +26,6 @@ LONGEST: Values = {
     "told_on": date(2026, 11, 21),
     "code": "48305172606",
     "minutes": 9999,
-}
-
-_KNOWN: dict[Branch, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    # always known, sometimes known
-    Branch.COVERED: (("code",), ("valid_until", "as_of")),
-    Branch.NOT_COVERED: (("code",), ("since", "as_of")),
-    Branch.PENDING_PAYMENT: (("code",), ("as_of",)),
-    Branch.NOT_FOUND: (("code",), ("as_of",)),
-    Branch.INVALID_ID: ((), ()),
-    Branch.CANNOT_CHECK: (("code",), ()),
-    Branch.OVER_BUDGET: (("minutes",), ()),
 }
 
 
@@ -51,15 +42,7 @@ def targets(screen: Screen) -> Iterator[tuple[int, str]]:
 
 def exits(tree: Tree) -> set[str]:
     """The screens that the tree itself goes to."""
-    named = tree.exits
-    return {
-        named.tries,
-        named.turns,
-        named.busy,
-        named.expired,
-        named.unavailable,
-        named.unknown_code,
-    }
+    return {getattr(tree.exits, field.name) for field in fields(tree.exits)}
 
 
 def reachable(tree: Tree) -> set[str]:
@@ -72,6 +55,25 @@ def reachable(tree: Tree) -> set[str]:
             continue
         found.add(name)
         ahead += [target for _, target in targets(tree.screens[name])]
+    return found
+
+
+def depths(tree: Tree) -> dict[str, int]:
+    """For each screen that an entry leads to, the fewest screens on the way to it.
+
+    A look-up shows nothing, so it is no screen on the way; an entry is 0 deep.
+    """
+    found: dict[str, int] = {}
+    ahead = [(0, name) for name in tree.entries.values()]
+    while ahead:
+        later: list[tuple[int, str]] = []
+        for depth, name in ahead:
+            if name not in tree.screens or found.get(name, depth + 1) <= depth:
+                continue
+            found[name] = depth
+            step = 0 if isinstance(tree.screens[name], Lookup) else 1
+            later += [(depth + step, target) for _, target in targets(tree.screens[name])]
+        ahead = later
     return found
 
 
@@ -101,8 +103,9 @@ def situations(tree: Tree) -> dict[str, list[Values]]:
         found.setdefault(name, set()).add(frozenset())
     for screen in tree.screens.values():
         if isinstance(screen, Lookup):
-            for branch, target in screen.on.items():
-                found.setdefault(target, set()).update(_subsets(*_KNOWN[branch]))
+            for branch, known in LOOKUPS[screen.what].branches.items():
+                every = _subsets(known.always, known.sometimes)
+                found.setdefault(screen.on[branch], set()).update(every)
         else:
             for _, target in targets(screen):
                 found.setdefault(target, set()).add(frozenset())

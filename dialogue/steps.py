@@ -12,10 +12,14 @@ Value = date | int | str
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A conversation begins at a service code of the tree ("*4*1420")."""
+    """A conversation begins at a service code of the tree ("*4*1420").
+
+    `at` is the time of day in seconds, here and in Typed; 0 where nobody counts it.
+    """
 
     entry: str
     language: str | None = None
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +27,22 @@ class Typed:
     """The person typed something; it may be an ID."""
 
     text: str = field(repr=False)
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look-up came to: one of its branches, and what is known there."""
+
+    branch: str
+    values: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
     """The look-up that was asked for has come back."""
 
-    result: Answer | OverBudget
+    result: Answer | OverBudget | Found
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +67,8 @@ class Show:
 
     `hint`, a phrase, comes first. Of `say` the first phrase is said whose every value is known,
     then those of `also` whose values are known and not yet said, then the choices. `last`: the
-    conversation is over. `wrong`: what was typed did not fit, and it is asked again.
+    conversation is over. `wrong`: what was typed did not fit, and it is asked again. `hand_over`:
+    a person takes over, where the channel can bring one.
     """
 
     screen: str
@@ -66,13 +80,20 @@ class Show:
     hint: str | None = None
     last: bool = False
     wrong: bool = False
+    hand_over: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LookUp:
-    """Ask the inquirer about an ID, as it was typed, and come back with Looked."""
+    """Look up what was typed, and come back with Looked.
 
-    national_id: str = field(repr=False)
+    `what` names one of LOOKUPS (dialogue/lookups.py); an ID is as it was typed. `answers` are
+    those kept before, by the names of their questions.
+    """
+
+    text: str = field(repr=False)
+    what: str = "eligibility"
+    answers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 Step = Show | LookUp

@@ -57,6 +57,15 @@ class Table:
         self._asked.add(key)
         return Table(self._document, *self._path, key)
 
+    def has(self, key: str) -> bool:
+        """Whether the key is there; it counts as asked for."""
+        self._asked.add(key)
+        return key in self._data
+
+    def table_or_none(self, key: str) -> "Table | None":
+        """As `table`; None where the key is absent."""
+        return self.table(key) if self.has(key) else None
+
     def tables(self, key: str) -> list["Table"]:
         """An array of tables inside this one, one at least."""
         self._asked.add(key)
@@ -83,6 +92,10 @@ class Table:
         """As `name`; None where the key is absent."""
         self._asked.add(key)
         return self.name(key) if key in self._data else None
+
+    def text_or(self, key: str, default: str, pattern: re.Pattern[str], like: str) -> str:
+        """As `text`; the default where the key is absent."""
+        return self.text(key, pattern, like) if self.has(key) else default
 
     def names(self, key: str, *, least: int) -> tuple[str, ...]:
         """A list of names, none twice; an absent key is an empty list."""
@@ -119,6 +132,22 @@ class Table:
         if not isinstance(found, str):
             self.refuse(key, "must be a text in quotation marks")
         return found
+
+    def number_or(self, key: str, default: int, least: int, most: int) -> int:
+        """As `number`; the default where the key is absent."""
+        return self.number(key, least, most) if self.has(key) else default
+
+    def span(self, key: str, least: int, most: int) -> tuple[int, int]:
+        """Two whole numbers within limits, the first not above the second."""
+        self._asked.add(key)
+        found = self._found(key)
+        if (
+            not isinstance(found, list)
+            or [type(number) for number in found] != [int, int]
+            or not least <= found[0] <= found[1] <= most
+        ):
+            self.refuse(key, f"must be two whole numbers from {least} to {most}, such as [4, 8]")
+        return found[0], found[1]
 
     def flag(self, key: str) -> bool:
         """true or false; false where the key is absent."""

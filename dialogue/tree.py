@@ -2,7 +2,7 @@
 The dialogue tree: what can be said, and what may follow it.
 
     entry ─▶ menu ─▶ question ─▶ lookup ─▶ message
-               └──────────▶ ... ◀── again, where the ID was wrong
+               └──────────▶ ... ◀── again, where the answer was wrong
 
 Facts only. dialogue/tree_file.py reads them from config/dialogue/tree.toml, whose head explains
 the format; dialogue/check.py proves them; dialogue/advance.py walks through them. Names of
@@ -10,12 +10,17 @@ screens and phrases are plain strings; `line` is where each thing stands in the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+
+from telecom.channel import Channel
+
+CHANNELS = (Channel.USSD, Channel.VOICE)
+"""The channels that a dialogue is held on; a text message is answered at once, without one."""
 
 
 class Branch(StrEnum):
-    """What a lookup can come to: the six outcomes, or no lookup for want of budget."""
+    """What the eligibility lookup can come to: the six outcomes, or none for want of budget."""
 
     COVERED = "COVERED"
     NOT_COVERED = "NOT_COVERED"
@@ -29,16 +34,24 @@ class Branch(StrEnum):
 WRONG_ID = ("length", "short", "check_digit", "characters")
 """What can be wrong with a national ID; a question has a phrase for each."""
 
+Span = tuple[int, int]
+"""The least and the most, both allowed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One choice of a menu; `language`, if any, is spoken from then on."""
+    """One choice of a menu or a question; `language`, if any, is spoken from then on.
+
+    `channels` are those that offer it; `value` is the answer that a question takes it for.
+    """
 
     key: str
     label: str
     go: str
     language: str | None
     line: int
+    channels: tuple[Channel, ...] = CHANNELS
+    value: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +72,36 @@ class Menu:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Asks for a national ID; `wrong` has the phrase that asks again, by what was wrong."""
+    """Asks for a typed answer of the kind `ask` (dialogue/typed.py has them all).
+
+    `wrong` has the phrase that asks again, by what was wrong. `length` is in characters, `span`
+    bounds a number, `choices` are what may be chosen; each is None or empty where `ask` needs
+    none. The answer goes to the lookup `go`, or is kept with the state.
+    """
 
     name: str
     line: int
     paged: bool
+    ask: str
     prompt: str
     wrong: Mapping[str, str]
     go: str
+    length: Span | None = None
+    span: Span | None = None
+    choices: tuple[Option, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Looks up what the question before it was told; `on` has the screen for each branch."""
+    """Looks up what the question before it was told; `on` has the screen for each branch.
+
+    `what` names one of LOOKUPS (dialogue/lookups.py).
+    """
 
     name: str
     line: int
-    on: Mapping[Branch, str]
+    what: str
+    on: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +109,8 @@ class Message:
     """Says something. With `go` any answer leads on; without, it is the last word.
 
     Of `say` the first phrase is said whose every value is known; of `also`, each whose values
-    are known and not yet said.
+    are known and not yet said. `hand_over`: a person goes on from here. A call goes to an
+    operator; on other channels the words say whom to call.
     """
 
     name: str
@@ -92,6 +119,7 @@ class Message:
     say: tuple[str, ...]
     also: tuple[str, ...]
     go: str | None
+    hand_over: bool = False
 
 
 Screen = Menu | Question | Lookup | Message
@@ -107,15 +135,21 @@ class Exits:
     expired: str
     unavailable: str
     unknown_code: str
+    depth: str
+    seconds: str
 
 
 @dataclass(frozen=True, slots=True)
 class Tree:
     """Everything that can be said.
 
-    `tries` are wrong answers in a row at one screen, `turns` are answers in one conversation.
-    `entries` has the screen for each service code. `digest` changes with the tree's meaning, not
-    with its comments: a conversation that began on another tree is ended politely.
+    `tries` are wrong answers in a row at one screen, `turns` are answers in one conversation,
+    `depth` screens in a row since an entry, `seconds` the length of a conversation. `entries` has
+    the screen for each service code. `digest` changes with the tree's meaning, not with its
+    comments: a conversation that began on another tree is ended politely.
+
+    `tops` are the screens that service codes lead to. `screens` are as written, or as `channel`
+    has them: its words, and the options it offers.
     """
 
     file: str
@@ -123,7 +157,18 @@ class Tree:
     languages: tuple[str, ...]
     tries: int
     turns: int
+    depth: int
+    seconds: int
     exits: Exits
     entries: Mapping[str, str]
     entry_lines: Mapping[str, int]
     screens: Mapping[str, Screen]
+    by_channel: Mapping[Channel, Mapping[str, Screen]]
+    tops: frozenset[str]
+    channel: Channel | None = None
+
+    def on(self, channel: Channel) -> "Tree":
+        """This tree as one channel has it; as it is for a channel without a dialogue."""
+        if self.channel is channel or channel not in self.by_channel:
+            return self
+        return replace(self, screens=self.by_channel[channel], channel=channel)

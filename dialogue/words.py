@@ -38,8 +38,8 @@ def spoken(
     """The phrases that are said, by their keys: the first of `say` that fits, then from `also`."""
     texts = language.phrases
     fitting = (key for key in say if texts[key].values <= values.keys())
-    keys = [next(fitting, say[-1])]
-    said = set(texts[keys[0]].values)
+    keys = [next(fitting, say[-1])] if say else []
+    said = {value for key in keys for value in texts[key].values}
     for key in also:
         needs = texts[key].values
         if needs <= values.keys() and not needs <= said:

@@ -7,15 +7,18 @@ left for two more. Who types ten and `#`, or a twelve-digit code, waits for noth
 ten alone waits two seconds.
 """
 
+import time
 from dataclasses import dataclass
 
 import structlog
 
 from dialogue.conversation import Conversation
+from dialogue.lookups import Inquiries
 from dialogue.phrases import Phrases
 from dialogue.steps import Show
-from dialogue.tree import Menu, Message, Tree
-from eligibility.answer import Asker, Inquirer
+from dialogue.tree import Menu, Message, Question, Tree
+from dialogue.typed import most_digits
+from eligibility.answer import Asker
 from ivr.errors import MissingPrompt
 from ivr.fastagi import Environment
 from ivr.line import Line
@@ -30,7 +33,7 @@ RESULT = "DARGAH_RESULT"
 
 DONE = "DONE"
 OPERATOR = "OPERATOR"
-"""The caller needs somebody to talk to: the tree's exit after too many wrong answers."""
+"""The caller needs somebody to talk to: a hand-over, or the exit after too many wrong answers."""
 FAILED = "FAILED"
 """A prompt was missing: nothing true could be said, or not all of it."""
 
@@ -67,13 +70,13 @@ class Calls:
         tree: Tree,
         phrases: Phrases,
         voices: Voices,
-        inquirer: Inquirer,
+        inquirer: Inquiries,
         hashes: KeyedHash,
         *,
         entry: str,
         times: CallTimes | None = None,
     ) -> None:
-        self._tree = tree
+        self._tree = tree.on(Channel.VOICE)
         self._prompts = Prompts(voices, phrases)
         self._inquirer = inquirer
         self._hashes = hashes
@@ -88,6 +91,7 @@ class Calls:
             self._asker(environment),
             Channel.VOICE,
             turn_seconds=self._times.turn,
+            clock=time.time,
         )
         try:
             result = await self._call(line, conversation)
@@ -107,7 +111,7 @@ class Calls:
         while not screen.last:
             screen = await conversation.reply(await self._ask(line, screen))
         await line.play(self._prompts.screen(screen))
-        if screen.screen == self._tree.exits.tries:
+        if screen.hand_over or screen.screen == self._tree.exits.tries:
             return OPERATOR
         if "code" in screen.values:
             await self._repeat(line, screen)
@@ -124,6 +128,10 @@ class Calls:
             case Message():
                 await line.play(prompts)
                 return ""
+            case Question(ask=ask) as question if ask != "national_id":
+                most = most_digits(question)
+                typed = await line.ask(prompts, max_digits=most, seconds=self._times.digit)
+                return typed.text
         typed = await line.ask(prompts, max_digits=ID_DIGITS, seconds=self._times.digit)
         if len(typed.text) < ID_DIGITS:
             return typed.text

@@ -19,12 +19,16 @@ from pathlib import Path
 
 from config.errors import ConfigError
 from config.toml_lines import Document, read_toml
+from dialogue.check_words import users
 from dialogue.finding import Finding
+from dialogue.outline import outline
+from dialogue.paths import reachable
 from dialogue.phrases import VALUES, Phrases
 from dialogue.toml_table import NAME, Table
 from dialogue.tree import Menu, Message, Question, Tree
 from ivr import english_words
 from persian import words as persian_words
+from telecom.channel import Channel
 
 PAUSE = "pause"
 """A quarter of a second of silence, between groups of digits."""
@@ -168,44 +172,55 @@ def _spoken(
     return Spoken(tuple(parts), table.line(key))
 
 
-def _said(tree: Tree) -> set[str]:
-    """Every phrase that the tree's screens say, but for labels of options."""
+def _said(tree: Tree) -> tuple[set[str], set[str]]:
+    """Every phrase that a call can come to, and every label of an option."""
     keys: set[str] = set()
-    for screen in tree.screens.values():
+    labels: set[str] = set()
+    reached = reachable(tree)
+    for screen in (screen for name, screen in tree.screens.items() if name in reached):
         match screen:
             case Menu():
                 keys |= {screen.title, screen.wrong}
+                labels |= {option.label for option in screen.options}
             case Question():
                 keys |= {screen.prompt, *screen.wrong.values()}
+                labels |= {choice.label for choice in screen.choices}
             case Message():
                 keys |= {*screen.say, *screen.also}
-    return keys
+    return keys, labels
 
 
 def voice_findings(voices: Voices, tree: Tree, phrases: Phrases) -> list[Finding]:
-    """What a caller would miss: a language, a phrase, a value or a choice without a voice.
+    """What a caller would miss: a language, a phrase, a value, a choice or its key, unsaid.
 
     The tree and the phrases are proven before (dialogue/check.py).
     """
     found = []
-    labels = {
-        option.label
-        for screen in tree.screens.values()
-        if isinstance(screen, Menu)
-        for option in screen.options
-    }
+    tree = tree.on(Channel.VOICE)
+    said_keys, labels = _said(tree)
+    whose = users(tree)
+
+    def finding(file: str, line: int, message: str, key: str) -> Finding:
+        screen = whose[key].name
+        return Finding(file, line, message, screen, outline(tree, phrases, screen))
+
     for code in tree.languages:
         voice = voices.get(code)
         if voice is None:
             found.append(Finding(f"{code}.toml", 1, f'there is no voice for "{code}".'))
             continue
-        for key in sorted(_said(tree)):
+        for key in sorted(said_keys):
             phrase, spoken = phrases[code].phrases[key], voice.phrases.get(key)
             if spoken is None:
-                found.append(Finding(voice.file, 1, f'"phrases.{key}" is missing.'))
+                found.append(finding(voice.file, 1, f'"phrases.{key}" is missing.', key))
             elif spoken.values != phrase.values:
                 said = f'"phrases.{key}" does not say the values of its written phrase.'
-                found.append(Finding(voice.file, spoken.line, said))
-        for label in sorted(labels - voice.choices.keys()):
-            found.append(Finding(voice.file, 1, f'"choices.{label}" is missing.'))
+                found.append(finding(voice.file, spoken.line, said, key))
+        for label in sorted(labels):
+            choice = voice.choices.get(label)
+            if choice is None:
+                found.append(finding(voice.file, 1, f'"choices.{label}" is missing.', label))
+            elif not isinstance(choice, str) and "key" not in choice.values:
+                said = f'"choices.{label}" does not say its {{key}}.'
+                found.append(finding(voice.file, choice.line, said, label))
     return sorted(found)

@@ -7,15 +7,15 @@ is away a tracking code cannot be asked about now.
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
+from dialogue.lookups import Inquiries, is_own, told_values
 from dialogue.phrases import Language, Phrases
 from dialogue.steps import Value
 from dialogue.texts import TEXTS, text_of
 from dialogue.tree import Tree
-from eligibility.answer import Answer, Asker, Inquirer, OverBudget
+from eligibility.answer import Answer, Asker, OverBudget
 from eligibility.ledger import Kept
 from eligibility.tracking_code import is_code
 from eligibility.verdict import Outcome
@@ -37,14 +37,6 @@ _TEXT_OF = {
     Outcome.CANNOT_CHECK: "cannot_check",
 }
 _HELP = {Why.ASKED: "help", Why.SEVERAL: "one_at_a_time"}
-
-
-class Inquiries(Inquirer, Protocol):
-    """The entrance to eligibility, and what was told under a code: eligibility/inquiry.py."""
-
-    async def follow_up(self, code: str) -> Kept | None:
-        """What is known of a code, None if nothing. Raises Unavailable."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +121,7 @@ def said_of(result: Answer | OverBudget) -> Said:
 
 def told(kept: Kept, asker: Asker) -> Said:
     """The text for a tracking code: who asks with another's learns only that it was answered."""
-    values: dict[str, Value] = {"told_on": tehran_date(kept.last_at)}
-    if not asker.known or kept.asker != asker.token or kept.outcome not in _TEXT_OF:
-        return Said("told_other", values)
-    if kept.valid_until is not None:
-        values["valid_until"] = kept.valid_until
-    if kept.not_covered_since is not None:
-        values["since"] = kept.not_covered_since
+    values = told_values(kept, asker)
+    if not is_own(kept, asker) or kept.outcome not in _TEXT_OF:
+        return Said("told_other", {"told_on": values["told_on"]})
     return Said(f"told_{_TEXT_OF[kept.outcome]}", values)

@@ -18,10 +18,11 @@ import structlog
 
 from config.sms_settings import Numbering, SmsSettings
 from dialogue.check_texts import prove_texts
+from dialogue.lookups import Inquiries
 from dialogue.phrases import Phrases
 from dialogue.tree import Tree
 from smpp.pdu import ShortMessage, Status
-from sms.answer import Answers, Inquiries
+from sms.answer import Answers
 from sms.answering import Answering
 from sms.inbox import Inbox, Observer, key
 from sms.outbox import Outbox, Submit

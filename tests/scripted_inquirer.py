@@ -8,8 +8,10 @@ from hypothesis import strategies as st
 
 from dialogue.check import load_dialogue
 from eligibility.answer import Answer, Asker, OverBudget
+from eligibility.ledger import Kept
 from eligibility.national_id import InvalidId, NationalId
 from eligibility.verdict import CANNOT_CHECK, INVALID_ID, Outcome, Source, Verdict
+from state.errors import Unavailable
 from telecom.channel import Channel
 
 TREE, PHRASES = load_dialogue()
@@ -44,6 +46,43 @@ SCRIPT: Mapping[str, Answer | OverBudget] = {
     OVER: OverBudget(61.0),
 }
 
+BROKEN_CODE = "18888888792"
+OWNER = "a"
+"""Who was given the codes of KEPT; anybody else is another asker."""
+
+
+def told(code: str, outcome: Outcome, **facts: object) -> Kept:
+    """What the ledger keeps of a code, told to OWNER."""
+    fields = {
+        "code": code,
+        "asker": OWNER,
+        "channel": Channel.USSD,
+        "outcome": outcome,
+        "stale": False,
+        "valid_until": None,
+        "not_covered_since": None,
+        "generation": 1,
+        "first_at": AS_OF,
+        "last_at": AS_OF,
+        "times": 1,
+    }
+    return Kept(**(fields | facts))  # type: ignore[arg-type]
+
+
+KEPT: Mapping[str, Kept] = {
+    kept.code: kept
+    for kept in (
+        told("10987654315", Outcome.COVERED, valid_until=UNTIL),
+        told("11975308622", Outcome.NOT_COVERED, not_covered_since=UNTIL),
+        told("12962962933", Outcome.PENDING_PAYMENT),
+        told("13950617240", Outcome.NOT_FOUND),
+        told("14938271558", Outcome.CANNOT_CHECK),
+        told("15925925864", Outcome.COVERED),
+        told("16913580171", Outcome.NOT_COVERED),
+    )
+}
+UNKNOWN_CODE = "17901234480"
+
 
 class ScriptedInquirer:
     """Answers at once, or never if `stuck`; `asked` has the IDs in order, and who asked."""
@@ -65,6 +104,14 @@ class ScriptedInquirer:
         except InvalidId as error:
             return Answer(INVALID_ID, None, wrong=error.reason)
         return SCRIPT.get(person.digits, Answer(verdict(Outcome.COVERED), CODE))
+
+    async def follow_up(self, code: str) -> Kept | None:
+        await asyncio.sleep(0)
+        if self._stuck:
+            await asyncio.Event().wait()
+        if code == BROKEN_CODE:
+            raise Unavailable("scripted")
+        return KEPT.get(code)
 
 
 def answers() -> st.SearchStrategy[Answer | OverBudget]:
@@ -90,6 +137,23 @@ def answers() -> st.SearchStrategy[Answer | OverBudget]:
 
 def typed() -> st.SearchStrategy[str]:
     """What people type: often something that fits."""
-    fitting = ["1", "9", "۱", "٩", " 1 ", "1#", "", "0", "00", "5", "0012345679", "12345"]
+    fitting = [
+        "2",
+        "10987654315",
+        UNKNOWN_CODE,
+        BROKEN_CODE,
+        "1",
+        "9",
+        "۱",
+        "٩",
+        " 1 ",
+        "1#",
+        "",
+        "0",
+        "00",
+        "5",
+        "0012345679",
+        "12345",
+    ]
     ids = [COVERED, NOT_COVERED, PENDING, NOT_FOUND, BROKEN, OVER, "۰۰۱۲۳۴۵۶۷۹", "123456789012"]
     return st.sampled_from([*fitting, *ids]) | st.text(max_size=40)

@@ -17,6 +17,7 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from dialogue.check import load_dialogue
 from dialogue.conversation import Conversation
 from eligibility.answer import Answer, Asker, OverBudget
+from eligibility.ledger import Kept
 from eligibility.verdict import INVALID_ID, Outcome, Source, Verdict
 from ivr.build_prompts import build
 from ivr.call import Calls, CallTimes
@@ -62,6 +63,10 @@ class Registry:
         if national_id == ID:
             return Answer(COVERED, CODE)
         return Answer(INVALID_ID, None, wrong="check_digit")
+
+    async def follow_up(self, code: str) -> Kept | None:
+        """Nothing is known of any code."""
+        return None
 
 
 class Log:

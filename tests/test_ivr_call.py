@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from dialogue.check import load_dialogue
 from eligibility.answer import Answer, Asker, OverBudget
+from eligibility.ledger import Kept
 from eligibility.verdict import CANNOT_CHECK, INVALID_ID, Outcome, Source, Verdict
 from ivr.call import Calls, CallTimes
 from ivr.errors import Hangup, LineStuck
@@ -62,6 +63,10 @@ class Registry:
         if len(national_id) not in (10, 12):
             return Answer(INVALID_ID, None, wrong="short")
         return self.answer
+
+    async def follow_up(self, code: str) -> Kept | None:
+        """Nothing is known of any code."""
+        return None
 
 
 def call(peer: AgiPeer, registry: Registry, caller: str = "09121234567", pres: str = "0") -> None:

@@ -13,11 +13,12 @@ from enum import StrEnum
 
 from dialogue.advance import leave
 from dialogue.conversation import Conversation
+from dialogue.lookups import Inquiries
 from dialogue.phrases import Phrases
 from dialogue.state import EXPIRED, State
 from dialogue.steps import Show
 from dialogue.tree import Tree
-from eligibility.answer import Asker, Inquirer
+from eligibility.answer import Asker
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash
 from state.sessions import SessionStore
@@ -72,7 +73,7 @@ class UssdConversations:
         self,
         tree: Tree,
         phrases: Phrases,
-        inquirer: Inquirer,
+        inquirer: Inquiries,
         sessions: SessionStore,
         hashes: KeyedHash,
         *,
@@ -81,7 +82,7 @@ class UssdConversations:
         turned: Callable[[Turned], None] = _uncounted,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._tree = tree
+        self._tree = tree.on(Channel.USSD)
         self._phrases = phrases
         self._inquirer = inquirer
         self._sessions = sessions
@@ -247,6 +248,7 @@ class UssdConversations:
             Channel.USSD,
             turn_seconds=self._times.turn,
             state=state,
+            clock=self._clock,
         )
 
     def _session(

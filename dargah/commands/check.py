@@ -12,6 +12,7 @@ from dargah.wiring import dialogue_folders, guide_folder
 from dialogue.check import findings, read_dialogue
 from dialogue.check_guide import guide_findings, guide_reminders, topic_renderings
 from dialogue.check_words import renderings
+from dialogue.finding import Finding
 from dialogue.guide import Guide, load_guide
 from dialogue.phrases import Phrases
 from dialogue.tree import Tree
@@ -45,10 +46,10 @@ def run(args: argparse.Namespace) -> int:
     try:
         tree, phrases = read_dialogue(*dialogue_folders(settings))
         found = findings(tree, phrases)
-        problems += map(str, found)
+        problems += map(_told, found)
         if not found:
             voices = voice_findings(voices_of(settings), tree, phrases)
-            problems += map(str, voices)
+            problems += map(_told, voices)
             peers_of(settings)
             _report(tree, phrases, whole=args.screens)
             guide = load_guide(guide_folder(settings))
@@ -61,6 +62,12 @@ def run(args: argparse.Namespace) -> int:
     if not problems:
         print("Settings, tree, phrases and guide hold.")
     return 1 if problems else 0
+
+
+def _told(finding: Finding) -> str:
+    """The sentence, and the screen that it is about."""
+    shown = "".join(f"\n  │ {line}" for line in finding.shown.split("\n")) if finding.shown else ""
+    return f"{finding}{shown}"
 
 
 def _report(tree: Tree, phrases: Phrases, *, whole: bool) -> None:
