@@ -16,7 +16,8 @@ from config.settings import Settings
 from dargah.bridge import settled
 from dargah.guard import address_of
 from dargah.metrics import Metrics
-from dargah.wiring import Gateway
+from dargah.wiring import Gateway, guide_folder
+from dialogue.guide import load_guide
 from dialogue.phrases import Phrases
 from dialogue.tree import Tree
 from ivr.build_prompts import missing
@@ -43,7 +44,7 @@ def prompts_folder(settings: Settings) -> Path:
 def voices_of(settings: Settings) -> Voices:
     """What the voices say. Raises ConfigError."""
     own = settings.ivr.voices
-    return load_voices(Path(own) if own else None)
+    return load_voices(Path(own) if own else None, load_guide(guide_folder(settings)))
 
 
 def peers_of(settings: Settings) -> tuple[Network, ...]:

@@ -110,7 +110,7 @@ def ledger_of(stores: Stores, settings: Settings) -> Ledger:
 
 def dialogue_of(settings: Settings) -> tuple[Tree, Phrases]:
     """The tree and the phrases, proven. Raises ConfigError."""
-    return load_dialogue(*dialogue_folders(settings))
+    return load_dialogue(*dialogue_folders(settings), guide_folder(settings))
 
 
 def dialogue_folders(settings: Settings) -> tuple[Path | None, Path | None]:

@@ -20,6 +20,8 @@ from dialogue.check_texts import text_findings
 from dialogue.check_tree import structure_findings, way_findings
 from dialogue.check_words import word_findings
 from dialogue.finding import Finding
+from dialogue.guide import load_guide
+from dialogue.guide_words import our_guide, with_guide
 from dialogue.outline import outline
 from dialogue.phrases import Phrases, load_phrases
 from dialogue.tree import Tree
@@ -29,25 +31,31 @@ TREE_FILE = "tree.toml"
 
 
 def load_dialogue(
-    tree_folder: Path | Traversable | None = None, phrases_folder: Path | Traversable | None = None
+    tree_folder: Path | Traversable | None = None,
+    phrases_folder: Path | Traversable | None = None,
+    guide_folder: Path | Traversable | None = None,
 ) -> tuple[Tree, Phrases]:
     """The tree and the phrases, proven; those that come with Dargah where no folder is given.
 
+    The guide's words are among the phrases; dialogue/check_guide.py proves them.
     Raises ConfigError with the first finding.
     """
-    tree, phrases = read_dialogue(tree_folder, phrases_folder)
+    tree, phrases = read_dialogue(tree_folder, phrases_folder, guide_folder)
     for finding in findings(tree, phrases):
         raise ConfigError(str(finding))
     return tree, phrases
 
 
 def read_dialogue(
-    tree_folder: Path | Traversable | None = None, phrases_folder: Path | Traversable | None = None
+    tree_folder: Path | Traversable | None = None,
+    phrases_folder: Path | Traversable | None = None,
+    guide_folder: Path | Traversable | None = None,
 ) -> tuple[Tree, Phrases]:
     """As `load_dialogue`, unproven. Raises ConfigError where a file's shape is wrong."""
     ours = files("config")
-    tree = load_tree((tree_folder or ours / "dialogue") / TREE_FILE)
-    return tree, load_phrases(phrases_folder or ours / "phrases")
+    guide = load_guide(guide_folder) if guide_folder else our_guide()
+    tree = load_tree((tree_folder or ours / "dialogue") / TREE_FILE, guide)
+    return tree, with_guide(load_phrases(phrases_folder or ours / "phrases"), guide)
 
 
 def findings(tree: Tree, phrases: Phrases) -> list[Finding]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from dialogue.check_tree import on_every_channel
 from dialogue.finding import Finding, Rendered
+from dialogue.guide_words import PREFIX as GUIDE
 from dialogue.letters import letter_faults
 from dialogue.paths import Values, reachable, situations
 from dialogue.phrases import Language, Phrases
@@ -123,14 +124,18 @@ def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
             yield Finding(language.file, 1, f'the tree does not offer the language "{code}".')
             continue
         for key, phrase in language.phrases.items():
-            if key not in used and not key.startswith(PREFIX):
+            if key not in used and not key.startswith((PREFIX, GUIDE)):
                 yield Finding(language.file, phrase.line, f'no screen uses the phrase "{key}".')
 
 
 def _letters(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     used = users(tree)
     for language in phrases.values():
-        texts = [(phrase.line, key, phrase.text) for key, phrase in language.phrases.items()]
+        texts = [
+            (phrase.line, key, phrase.text)
+            for key, phrase in language.phrases.items()
+            if not key.startswith(GUIDE)  # dialogue/check_guide.py names its own files
+        ]
         for line, key, text in [*texts, (1, "more", language.more), (1, "back", language.back)]:
             screen = used[key].name if key in used else ""
             for fault in letter_faults(language, text):

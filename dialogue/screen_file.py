@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from dialogue.guide import Group, Guide
+from dialogue.guide_words import text_key, title_key
 from dialogue.lookups import LOOKUPS
 from dialogue.state import MOST_ANSWER_OCTETS
 from dialogue.toml_table import NAME, Table
@@ -23,7 +25,7 @@ DEEPEST_USE = 8
 
 KEY = re.compile(r"[0-9]{1,2}")
 _KEY_LIKE = "one or two digits, in Latin digits"
-_KINDS_LIKE = "menu, question, lookup or message; or hand_over or subtree"
+_KINDS_LIKE = "menu, question, lookup or message; or hand_over, guide or subtree"
 _OCTETS_OF_A_NUMBER = 16
 _OCTETS_OF_A_CHARACTER = 6  # in JSON
 
@@ -32,10 +34,17 @@ Names = Callable[[str], str]
 
 
 def read_screens(
-    screens: Table, subtrees: Table | None, languages: tuple[str, ...], channel: Channel | None
+    screens: Table,
+    subtrees: Table | None,
+    languages: tuple[str, ...],
+    channel: Channel | None,
+    guide: Callable[[], Guide],
 ) -> dict[str, Screen]:
-    """All screens as one channel has them; None: as written. Raises ConfigError."""
-    reader = _Reader(subtrees, languages, channel)
+    """All screens as one channel has them; None: as written. Raises ConfigError.
+
+    `guide` is asked for where a screen shows it.
+    """
+    reader = _Reader(subtrees, languages, channel, guide)
     reader.read(screens, lambda name: name, lambda name: name, ())
     reader.end()
     _prove_answers_fit(screens, reader.found)
@@ -114,7 +123,11 @@ class _Reader:
     """Reads screens into `found`, sub-trees included."""
 
     def __init__(
-        self, subtrees: Table | None, languages: tuple[str, ...], channel: Channel | None
+        self,
+        subtrees: Table | None,
+        languages: tuple[str, ...],
+        channel: Channel | None,
+        guide: Callable[[], Guide],
     ) -> None:
         self.found: dict[str, Screen] = {}
         self._subtrees = subtrees
@@ -122,12 +135,14 @@ class _Reader:
         self._used: set[str] = set()
         self._languages = languages
         self._channel = channel
+        self._guide = guide
         self._kinds: Mapping[str, Callable[[_Place], Screen]] = {
             "menu": self._menu,
             "question": self._question,
             "lookup": self._lookup,
             "message": self._message,
             "hand_over": self._hand_over,
+            "guide": self._topics,
         }
 
     def read(self, screens: Table, full: Names, names: Names, using: tuple[str, ...]) -> None:
@@ -197,6 +212,25 @@ class _Reader:
             wrong=place.words.name("wrong"),
             options=self._options(place, "options", self._option),
         )
+
+    def _topics(self, place: _Place) -> Menu:
+        """A menu of one half of the guide, and a screen for each topic."""
+        table = place.table
+        like = " or ".join(f'"{group}"' for group in Group)
+        group = Group(table.text("group", re.compile("|".join(Group)), like))
+        title, wrong, line = place.words.name("title"), place.words.name("wrong"), table.line()
+        go = place.go() if table.has("go") else None
+        options = []
+        for topic in self._guide().of(group):
+            name = f"{place.name}.{topic.name}"
+            self.found[name] = Message(
+                name, line, paged=True, say=(text_key(topic.name),), also=(), go=go
+            )
+            label = title_key(topic.name)
+            options.append(Option(str(topic.place), label, name, language=None, line=line))
+        if not options:
+            table.refuse("group", "has no topic in the guide")
+        return Menu(place.name, line, True, title, wrong, tuple(options))
 
     def _question(self, place: _Place) -> Question:
         table = place.table

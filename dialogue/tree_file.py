@@ -14,6 +14,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from config.toml_lines import Document, read_toml
+from dialogue.guide import Guide
+from dialogue.guide_words import our_guide
 from dialogue.screen_file import read_screens
 from dialogue.toml_table import Table
 from dialogue.tree import CHANNELS, Exits, Message, Screen, Tree
@@ -25,13 +27,20 @@ SERVICE_CODE = re.compile(r"(?:\*[0-9]{1,8}){1,8}")
 _LATER = ("depth", "seconds")
 
 
-def load_tree(source: Path | Traversable) -> Tree:
-    """Read a tree. Raises ConfigError with file and line."""
-    return tree_of(read_toml(source))
+def load_tree(source: Path | Traversable, guide: Guide | None = None) -> Tree:
+    """Read a tree that shows a guide, ours if none is given. Raises ConfigError."""
+    return tree_of(read_toml(source), guide)
 
 
-def tree_of(document: Document) -> Tree:
+def tree_of(document: Document, guide: Guide | None = None) -> Tree:
     """The tree in a TOML document. Raises ConfigError with file and line."""
+    topics: list[tuple[str, int, str]] = []
+
+    def shown() -> Guide:
+        known = guide or our_guide()
+        topics[:] = [(topic.group, topic.place, topic.name) for topic in known.topics]
+        return known
+
     top = Table(document)
     languages = top.names("languages", least=1)
     limits = top.table("limits")
@@ -42,9 +51,9 @@ def tree_of(document: Document) -> Tree:
     limits.end()
     written = top.table("screens")
     subtrees = top.table_or_none("subtrees")
-    screens = read_screens(written, subtrees, languages, None)
+    screens = read_screens(written, subtrees, languages, None, shown)
     by_channel = {
-        channel: read_screens(written, subtrees, languages, channel) for channel in CHANNELS
+        channel: read_screens(written, subtrees, languages, channel, shown) for channel in CHANNELS
     }
     exits = _exits(top.table("exits"), screens)
     entries = top.table("entries")
@@ -58,7 +67,7 @@ def tree_of(document: Document) -> Tree:
     leads = {code: entries.name(code) for code in codes}
     return Tree(
         file=document.name,
-        digest=_digest(document),
+        digest=_digest(document, topics),
         languages=languages,
         tries=tries,
         turns=turns,
@@ -73,8 +82,10 @@ def tree_of(document: Document) -> Tree:
     )
 
 
-def _digest(document: Document) -> str:
-    meaning = json.dumps(document.data, sort_keys=True, default=str)
+def _digest(document: Document, topics: list[tuple[str, int, str]]) -> str:
+    """Of the tree, and of which topic is under which key: not of words."""
+    whole = [document.data, topics] if topics else document.data
+    meaning = json.dumps(whole, sort_keys=True, default=str)
     return hashlib.sha256(meaning.encode()).hexdigest()[:16]
 
 

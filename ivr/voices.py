@@ -7,12 +7,13 @@ which is one recording, or a value in braces, which is said in words of its own.
     covered_until = ["The treatment cover is in force until", "{valid_until}"]
 
 `[choices]` are labels of options with their {key}; one that is the name of another language
-("en") is said by that one. `[call]` holds what only a telephone says.
+("en") is said by that one; `topic` is said for each topic of the guide, by its {title}. `[call]`
+holds what only a telephone says.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -21,6 +22,8 @@ from config.errors import ConfigError
 from config.toml_lines import Document, read_toml
 from dialogue.check_words import users
 from dialogue.finding import Finding
+from dialogue.guide import Guide
+from dialogue.guide_words import our_guide, text_key, title_key
 from dialogue.outline import outline
 from dialogue.paths import reachable
 from dialogue.phrases import VALUES, Phrases
@@ -38,6 +41,10 @@ LONGEST_TEXT = 400
 MOST_PARTS = 12
 _LINE = re.compile(r"[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*")
 
+TOPIC = "topic"
+"""The choice that is said for every topic of the guide, by its {title}."""
+
+_KEYS_OF = {TOPIC: {"key", "title"}}
 _WORDS = {"fa": persian_words.TEXTS, "en": english_words.TEXTS}
 
 
@@ -90,8 +97,11 @@ Voices = Mapping[str, Voice]
 """The voices by language code."""
 
 
-def load_voices(folder: Path | Traversable | None = None) -> Voices:
-    """Read every voice of a folder, ours if none is given. Raises ConfigError."""
+def load_voices(folder: Path | Traversable | None = None, guide: Guide | None = None) -> Voices:
+    """Read every voice of a folder, and give each the guide; ours if none is given.
+
+    Raises ConfigError.
+    """
     source = folder or files("config") / "voice"
     try:
         found = sorted(
@@ -112,7 +122,26 @@ def load_voices(folder: Path | Traversable | None = None) -> Voices:
         for label, choice in voice.choices.items():
             if isinstance(choice, str) and isinstance(_choice(voices, choice, label), str):
                 raise ConfigError(f'{voice.file}: "{choice}" has no choice "{label}" to say.')
-    return voices
+    known = guide or our_guide()
+    return {code: _with_guide(voice, known) for code, voice in voices.items()}
+
+
+def _with_guide(voice: Voice, guide: Guide) -> Voice:
+    """The voice, and with it the topics of the guide: a text, and a choice by its title."""
+    line = voice.choices.get(TOPIC)
+    phrases, choices = dict(voice.phrases), dict(voice.choices)
+    choices.pop(TOPIC, None)
+    for topic in guide.topics:
+        words = topic.words.get(voice.code)
+        if words is None or not words.voice:
+            continue
+        text = Part(clip=f"guide/{topic.name}", text=" ".join(words.voice.split()))
+        title = Part(clip=f"guide/{topic.name}-title", text=" ".join(words.voice_title.split()))
+        phrases[text_key(topic.name)] = Spoken((text,), words.lines["voice"])
+        if isinstance(line, Spoken):
+            parts = tuple(title if part.value == "title" else part for part in line.parts)
+            choices[title_key(topic.name)] = Spoken(parts, line.line)
+    return replace(voice, phrases=phrases, choices=choices)
 
 
 def _choice(voices: Voices, code: str, label: str) -> Spoken | str:
@@ -134,7 +163,9 @@ def voice_of(code: str, document: Document) -> Voice:
         if isinstance(document.data["choices"][key], str):
             said[key] = choices.name(key)
         else:
-            said[key] = _spoken(document, choices, "choices", key, VALUES | {"key"})
+            said[key] = _spoken(
+                document, choices, "choices", key, VALUES | _KEYS_OF.get(key, {"key"})
+            )
     top.end()
     return Voice(code, document.name, spoken, said, own)
 

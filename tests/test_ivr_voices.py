@@ -36,7 +36,7 @@ def test_whatever_is_unsaid_is_found() -> None:
     assert any('"phrases.over_budget" does not say' in line for line in said)
     assert any('"choices.option_booklet" is missing' in line for line in said)
     assert any('no voice for "en"' in line for line in said)
-    assert len(said) == 4
+    assert len([line for line in said if "choices.guide." not in line]) == 4
 
 
 @pytest.mark.parametrize(
@@ -92,6 +92,7 @@ def test_whatever_is_said_has_a_recording(
         "valid_until": day,
         "since": day,
         "as_of": as_of,
+        "told_on": as_of,
         "code": "48305172606",
         "minutes": minutes,
     }

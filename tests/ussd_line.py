@@ -20,7 +20,7 @@ from ussd.sessions import UssdReply
 HASHES = KeyedHash(b"a key for the tests alone, 32 by")
 NUMBER = Msisdn("989121234567")
 FA = {key: phrase.text for key, phrase in PHRASES["fa"].phrases.items()}
-MENU = "تأمین اجتماعی 1420\n1 اعتبار درمان\n9 English"
+MENU = "تأمین اجتماعی 1420\n1 اعتبار درمان\n2 پیگیری\n3 راهنمای خدمات\n9 English"
 ANSWER = "اعتبار درمان تا ۱۴۰۵/۱۲/۲۹ برقرار است.\nکد پیگیری: 48305172606"
 
 

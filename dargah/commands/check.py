@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     except ConfigError as error:
         problems.append(str(error))
     try:
-        tree, phrases = read_dialogue(*dialogue_folders(settings))
+        tree, phrases = read_dialogue(*dialogue_folders(settings), guide_folder(settings))
         found = findings(tree, phrases)
         problems += map(_told, found)
         if not found:
