@@ -11,7 +11,7 @@ from itertools import chain
 from dialogue.finding import Finding, Rendered
 from dialogue.letters import letter_faults
 from dialogue.paths import Values, situations
-from dialogue.phrases import Language, Phrases
+from dialogue.phrases import Language, Phrases, codes_of
 from dialogue.steps import Choice, Show
 from dialogue.texts import PREFIX
 from dialogue.tree import Lookup, Menu, Message, Question, Screen, Tree
@@ -42,7 +42,7 @@ def renderings(tree: Tree, phrases: Phrases) -> Iterator[Rendered]:
     """
     known = situations(tree)
     for screen in tree.screens.values():
-        for code in tree.languages:
+        for code in codes_of(tree.languages, phrases):
             language = phrases[code]
             for show in _shows(screen, code, known[screen.name]):
                 if not _sayable(language, show):
@@ -82,8 +82,15 @@ def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
         if code not in phrases:
             yield Finding(tree.file, 1, f'the language "{code}" has no phrase file {code}.toml.')
     for screen in tree.screens.values():
+        for option in screen.options if isinstance(screen, Menu) else ():
+            if option.language and option.language not in phrases and "-" in option.language:
+                yield Finding(
+                    tree.file,
+                    option.line,
+                    f'the script "{option.language}" has no phrase file {option.language}.toml.',
+                )
         for key in _named(screen):
-            for code in tree.languages:
+            for code in codes_of(tree.languages, phrases):
                 if code in phrases and key not in phrases[code].phrases:
                     yield Finding(
                         tree.file,
@@ -96,7 +103,7 @@ def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
 def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     used = set(chain.from_iterable(map(_named, tree.screens.values())))
     for code, language in phrases.items():
-        if code not in tree.languages:
+        if not tree.speaks(code):
             yield Finding(language.file, 1, f'the tree does not offer the language "{code}".')
             continue
         for key, phrase in language.phrases.items():
@@ -114,7 +121,7 @@ def _letters(phrases: Phrases) -> Iterator[Finding]:
 
 def _values_differ(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     first = phrases[tree.languages[0]]
-    for code in tree.languages[1:]:
+    for code in codes_of(tree.languages, phrases)[1:]:
         for key, phrase in phrases[code].phrases.items():
             other = first.phrases.get(key)
             if other and other.values != phrase.values:
@@ -140,7 +147,7 @@ def _sayable(language: Language, show: Show) -> bool:
 def _unsaid(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     known = situations(tree)
     for screen in tree.screens.values():
-        for code in tree.languages:
+        for code in codes_of(tree.languages, phrases):
             language = phrases[code]
             said: set[str] = set()
             for show in _shows(screen, code, known[screen.name]):

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from dialogue.phrases import language_of_script
+
 
 class Branch(StrEnum):
     """What a lookup can come to: the six outcomes, or no lookup for want of budget."""
@@ -53,8 +55,18 @@ class Menu:
     options: tuple[Option, ...]
 
     def offered(self, language: str) -> tuple[Option, ...]:
-        """The options in a language: none leads to the language that is spoken already."""
-        return tuple(option for option in self.options if option.language != language)
+        """The options in a language: none leads to the language that is spoken already.
+
+        One that leads from a script back to its language gives way to another with its key.
+        """
+        offered = tuple(option for option in self.options if option.language != language)
+        own = language_of_script(language)
+        if own == language:
+            return offered
+        keys = {option.key for option in offered if option.language != own}
+        return tuple(
+            option for option in offered if option.language != own or option.key not in keys
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +139,7 @@ class Tree:
     entries: Mapping[str, str]
     entry_lines: Mapping[str, int]
     screens: Mapping[str, Screen]
+
+    def speaks(self, code: str) -> bool:
+        """Whether this is one of the languages, or a script of one."""
+        return language_of_script(code) in self.languages

@@ -14,6 +14,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from config.toml_lines import Document, read_toml
+from dialogue.phrases import CODE, language_of_script
 from dialogue.toml_table import NAME, Table
 from dialogue.tree import (
     WRONG_ID,
@@ -155,9 +156,9 @@ _KINDS: dict[str, Callable[[str, int, Table, tuple[str, ...]], Screen]] = {
 
 
 def _option(table: Table, languages: tuple[str, ...]) -> Option:
-    language = table.name_or_none("language")
-    if language is not None and language not in languages:
-        table.refuse("language", f"must be one of {', '.join(languages)}")
+    language = table.name_or_none("language", CODE)
+    if language is not None and language_of_script(language) not in languages:
+        table.refuse("language", f"must be one of {', '.join(languages)}, or a script of one")
     option = Option(
         key=table.text("key", KEY, "one or two digits, in Latin digits"),
         label=table.name("label"),
