@@ -35,21 +35,26 @@ def word_findings(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
         yield from _too_long(tree, phrases[rendered.language], rendered)
 
 
-def renderings(tree: Tree, phrases: Phrases) -> Iterator[Rendered]:
-    """Every text of every screen, in every language, as USSD pages.
+def shown(tree: Tree, phrases: Phrases) -> Iterator[tuple[Screen, Show]]:
+    """Everything that every screen can come to, in every language, with values at their longest.
 
     Raises KeyError where a phrase is missing: ask `findings` first.
     """
     known = situations(tree)
     for screen in tree.screens.values():
         for code in codes_of(tree.languages, phrases):
-            language = phrases[code]
             for show in _shows(screen, code, known[screen.name]):
-                if not _sayable(language, show):
-                    continue
-                screens = pages(words(phrases, show), language.more, language.back)
-                paged = not isinstance(screen, Lookup) and screen.paged
-                yield Rendered(screen.name, code, screen.line, tuple(screens), paged)
+                if _sayable(phrases[code], show):
+                    yield screen, show
+
+
+def renderings(tree: Tree, phrases: Phrases) -> Iterator[Rendered]:
+    """As `shown`, in words, as USSD pages."""
+    for screen, show in shown(tree, phrases):
+        language = phrases[show.language]
+        screens = pages(words(phrases, show), language.more, language.back)
+        paged = not isinstance(screen, Lookup) and screen.paged
+        yield Rendered(screen.name, show.language, screen.line, tuple(screens), paged)
 
 
 def _shows(screen: Screen, language: str, known: list[Values]) -> Iterator[Show]:

@@ -9,6 +9,7 @@ from config.errors import ConfigError
 from config.toml_lines import parse_toml
 from dialogue.advance import advance
 from dialogue.check import findings
+from dialogue.guide import load_guide
 from dialogue.phrases import Language, Phrases, codes_of, read_as
 from dialogue.state import State
 from dialogue.steps import Show, Start, Typed
@@ -182,8 +183,12 @@ _NO_HALF_SPACE = re.compile(
 
 def test_persian_is_set_right() -> None:
     """Half-spaces stand where Persian has them, no blank stands twice or before a full stop."""
-    for phrase in PHRASES["fa"].phrases.values():
-        assert not _NO_HALF_SPACE.search(phrase.text), phrase
+    texts = [phrase.text for phrase in PHRASES["fa"].phrases.values()]
+    for topic in load_guide().topics:
+        own = topic.words["fa"]
+        texts += [own.title, own.ussd, own.sms, own.voice_title, own.voice]
+    for text in texts:
+        assert not _NO_HALF_SPACE.search(text), text
 
 
 def test_persian_digits_are_for_reading() -> None:
