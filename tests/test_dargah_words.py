@@ -4,14 +4,12 @@ import html
 import re
 from pathlib import Path
 
-import pytest
-
-from dargah.main import main
 from dargah.words_page import words_page
 from dialogue.check_texts import text_renderings
 from dialogue.check_words import renderings
 from dialogue.guide import load_guide
 from ivr.voices import load_voices
+from tests.gateway_process import ANY_PORTS, dargah, environment_of
 from tests.scripted_inquirer import PHRASES, TREE
 
 PAGE = Path(__file__).parent.parent / "docs" / "words.md"
@@ -47,29 +45,34 @@ def test_every_text_is_on_the_page() -> None:
                 assert part.text in whole
 
 
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command(tmp_path: Path) -> None:
     """The page is printed or written to a file; what cannot be is said in one line."""
-    assert main(["dialogue", "words"]) == 0
-    assert capsys.readouterr().out == PAGE.read_text(encoding="utf-8")
+    settings = tmp_path / "settings.toml"
+    settings.write_text(ANY_PORTS)
+    environment = environment_of(tmp_path / "data", settings)
+    printed = dargah("dialogue", "words", environment=environment)
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert printed.stdout == PAGE.read_text(encoding="utf-8")
     file = tmp_path / "words.md"
-    assert main(["dialogue", "words", "--to", str(file)]) == 0
+    written = dargah("dialogue", "words", "--to", str(file), environment=environment)
+    assert re.fullmatch(r".*words\.md: \d+ texts\.\n", written.stdout)
     assert file.read_bytes() == PAGE.read_bytes()
-    assert re.fullmatch(r".*words\.md: \d+ texts\.\n", capsys.readouterr().out)
-    assert main(["dialogue", "words", "--to", str(tmp_path)]) == 1
-    assert "cannot be written" in capsys.readouterr().err
+    refused = dargah("dialogue", "words", "--to", str(tmp_path), environment=environment)
+    assert refused.returncode == 1
+    assert "cannot be written" in refused.stderr
 
 
-def test_an_unproven_guide_makes_no_page(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unproven_guide_makes_no_page(tmp_path: Path) -> None:
     """A guide that does not fit is named, and no page is written."""
     guide = tmp_path / "guide"
     guide.mkdir()
-    text = (PAGE.parent.parent / "config" / "guide" / "brokers.toml").read_text(encoding="utf-8")
-    (guide / "brokers.toml").write_text(text.replace("[en]", "[ckb]"), encoding="utf-8")
-    settings = tmp_path / "dargah.toml"
-    settings.write_text(f'[dialogue]\nguide = "{guide}"\n', encoding="utf-8")
-    for command in (["dialogue", "words"], ["check"]):
-        assert main(["--settings", str(settings), *command]) == 1
-        told = capsys.readouterr()
-        assert "brokers.toml:1: has no words in [en]." in told.out + told.err
+    ours = PAGE.parent.parent / "config" / "guide" / "brokers.toml"
+    text = ours.read_text(encoding="utf-8").replace("[en]", "[ckb]")
+    (guide / "brokers.toml").write_text(text, encoding="utf-8")
+    settings = tmp_path / "settings.toml"
+    settings.write_text(f'{ANY_PORTS}\n[dialogue]\nguide = "{guide}"\n')
+    environment = environment_of(tmp_path / "data", settings)
+    for words in (("dialogue", "words"), ("check",)):
+        refused = dargah(*words, environment=environment)
+        assert refused.returncode == 1
+        assert "brokers.toml:1: has no words in [en]." in refused.stdout + refused.stderr

@@ -58,7 +58,7 @@ def test_whatever_came_of_it_is_one_message(result: Answer | OverBudget, latin: 
         assert "برقرار نیست" not in text
         assert "not in force" not in text
     if isinstance(result, OverBudget) or result.verdict.outcome is not Outcome.NOT_FOUND:
-        assert "یافت نشد" not in text
+        assert "پیدا نشد" not in text
         assert "not found" not in text
 
 
