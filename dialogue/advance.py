@@ -38,7 +38,7 @@ def advance(tree: Tree, state: State, given: Input) -> tuple[State, Step]:
     """The next state and step. Pure and total."""
     if isinstance(given, Start):
         return _start(tree, given)
-    if state.ended or state.tree != tree.digest or state.language not in tree.languages:
+    if state.ended or state.tree != tree.digest or not tree.speaks(state.language):
         return leave(tree, state, tree.exits.expired)
     match given:
         case Typed(text, at):
@@ -53,7 +53,7 @@ def advance(tree: Tree, state: State, given: Input) -> tuple[State, Step]:
 
 def leave(tree: Tree, state: State, exit_: str) -> tuple[State, Show]:
     """End at one of the tree's exits, in the language spoken so far."""
-    language = state.language if state.language in tree.languages else tree.languages[0]
+    language = state.language if tree.speaks(state.language) else tree.languages[0]
     ended = replace(state, tree=tree.digest, language=language, screen=exit_, ended=True)
     message = tree.screens[exit_]
     assert isinstance(message, Message)  # the tree file is read so
@@ -62,9 +62,10 @@ def leave(tree: Tree, state: State, exit_: str) -> tuple[State, Show]:
 
 
 def _start(tree: Tree, start: Start) -> tuple[State, Step]:
-    language = start.language if start.language in tree.languages else None
+    asked = start.language or ""
+    language = asked if tree.speaks(asked) else tree.languages[0]
     since = int(start.at) if math.isfinite(start.at) else 0
-    state = State(tree.digest, language or tree.languages[0], screen="", since=max(0, since))
+    state = State(tree.digest, language, screen="", since=max(0, since))
     entry = tree.entries.get(start.entry)
     if entry is None:
         return leave(tree, state, tree.exits.unknown_code)

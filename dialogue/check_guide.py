@@ -18,8 +18,8 @@ from telecom.segments import split
 
 MOST_PAGES = 2
 MOST_PARTS = 3
-MOST_WORDS = 140
-"""Spoken words in a minute: the pace that our recordings are made at."""
+MOST_WORDS = 100
+"""Spoken words in a minute: measured on our recordings of the guide, pauses included."""
 
 
 @dataclass(frozen=True, slots=True)

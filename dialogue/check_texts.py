@@ -11,7 +11,7 @@ from itertools import chain, combinations
 from config.errors import ConfigError
 from dialogue.finding import Finding
 from dialogue.paths import LONGEST, Values
-from dialogue.phrases import Phrases
+from dialogue.phrases import Phrases, codes_of
 from dialogue.texts import PREFIX, TEXTS, Text, text_of
 from dialogue.tree import Tree
 from dialogue.words import spoken
@@ -47,7 +47,7 @@ def text_findings(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
 
 def text_renderings(tree: Tree, phrases: Phrases) -> Iterator[RenderedText]:
     """Every text in every language. Raises KeyError where a phrase or value is missing."""
-    for code in tree.languages:
+    for code in codes_of(tree.languages, phrases):
         language = phrases[code]
         for name, text in TEXTS.items():
             for values in _situations(text):
@@ -86,7 +86,7 @@ def _situations(text: Text) -> list[Values]:
 
 
 def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
-    for code in tree.languages:
+    for code in codes_of(tree.languages, phrases):
         for text in TEXTS.values():
             for key in text.say:
                 if key not in phrases[code].phrases:
@@ -95,14 +95,14 @@ def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
 
 def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     used = {key for text in TEXTS.values() for key in text.say}
-    for language in (phrases[code] for code in tree.languages):
+    for language in (phrases[code] for code in codes_of(tree.languages, phrases)):
         for key, phrase in language.phrases.items():
             if key.startswith(PREFIX) and key not in used:
                 yield Finding(language.file, phrase.line, f'no SMS uses the phrase "{key}".')
 
 
 def _unsaid(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
-    for code in tree.languages:
+    for code in codes_of(tree.languages, phrases):
         language = phrases[code]
         for text in TEXTS.values():
             for values in _situations(text):

@@ -12,7 +12,7 @@ from dialogue.finding import Finding, Rendered
 from dialogue.guide_words import PREFIX as GUIDE
 from dialogue.letters import letter_faults
 from dialogue.paths import Values, reachable, situations
-from dialogue.phrases import Language, Phrases
+from dialogue.phrases import Language, Phrases, codes_of
 from dialogue.steps import Choice, Show
 from dialogue.texts import PREFIX
 from dialogue.tree import CHANNELS, Lookup, Menu, Message, Question, Screen, Tree
@@ -38,23 +38,29 @@ def word_findings(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
         yield from _too_long(tree.on(Channel.USSD), phrases[rendered.language], rendered)
 
 
-def renderings(tree: Tree, phrases: Phrases) -> Iterator[Rendered]:
-    """Every text of every screen that USSD comes to, in every language, as pages.
+def shown(tree: Tree, phrases: Phrases, channel: Channel) -> Iterator[tuple[Screen, Show]]:
+    """Everything that every screen of a channel can come to, in every language, at its longest.
 
     Raises KeyError where a phrase is missing: ask `findings` first.
     """
-    tree = tree.on(Channel.USSD)
+    tree = tree.on(channel)
     known, reached = situations(tree), reachable(tree)
     for screen in tree.screens.values():
         if screen.name not in reached or isinstance(screen, Lookup):
             continue
-        for code in tree.languages:
-            language = phrases[code]
+        for code in codes_of(tree.languages, phrases):
             for show in shows(screen, code, known[screen.name]):
-                if not _sayable(language, show):
-                    continue
-                screens = pages(words(phrases, show), language.more, language.back)
-                yield Rendered(screen.name, code, screen.line, tuple(screens), screen.paged)
+                if _sayable(phrases[code], show):
+                    yield screen, show
+
+
+def renderings(tree: Tree, phrases: Phrases) -> Iterator[Rendered]:
+    """As `shown` on USSD, in words, as pages."""
+    for screen, show in shown(tree, phrases, Channel.USSD):
+        language = phrases[show.language]
+        screens = pages(words(phrases, show), language.more, language.back)
+        paged = not isinstance(screen, Lookup) and screen.paged
+        yield Rendered(screen.name, show.language, screen.line, tuple(screens), paged)
 
 
 def shows(screen: Screen, language: str, known: list[Values]) -> Iterator[Show]:
@@ -107,7 +113,7 @@ def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
         if code not in phrases:
             yield Finding(tree.file, 1, f'the language "{code}" has no phrase file {code}.toml.')
     for key, screen in users(tree).items():
-        for code in tree.languages:
+        for code in codes_of(tree.languages, phrases):
             if code in phrases and key not in phrases[code].phrases:
                 yield Finding(
                     tree.file,
@@ -116,11 +122,22 @@ def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
                     screen.name,
                 )
 
+    for screen in {screen.name: screen for screen in users(tree).values()}.values():
+        for option in screen.options if isinstance(screen, Menu) else ():
+            script = option.language
+            if script and "-" in script and script not in phrases:
+                yield Finding(
+                    tree.file,
+                    option.line,
+                    f'the script "{script}" has no phrase file {script}.toml.',
+                    screen.name,
+                )
+
 
 def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     used = users(tree)
     for code, language in phrases.items():
-        if code not in tree.languages:
+        if not tree.speaks(code):
             yield Finding(language.file, 1, f'the tree does not offer the language "{code}".')
             continue
         for key, phrase in language.phrases.items():
@@ -144,7 +161,7 @@ def _letters(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
 
 def _values_differ(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     first, used = phrases[tree.languages[0]], users(tree)
-    for code in tree.languages[1:]:
+    for code in codes_of(tree.languages, phrases)[1:]:
         for key, phrase in phrases[code].phrases.items():
             other = first.phrases.get(key)
             if other and other.values != phrase.values:
@@ -173,7 +190,7 @@ def _unsaid(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     for screen in tree.screens.values():
         if screen.name not in reached:
             continue
-        for code in tree.languages:
+        for code in codes_of(tree.languages, phrases):
             language = phrases[code]
             said: set[str] = set()
             for show in shows(screen, code, known[screen.name]):

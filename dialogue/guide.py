@@ -24,10 +24,8 @@ from pathlib import Path
 
 from config.errors import ConfigError
 from config.toml_lines import Document, read_toml
+from dialogue.phrases import CODE
 from dialogue.toml_table import NAME, Table
-
-LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z]{4})?")
-"""A language, or a language in a script that is not its own, such as fa-latn."""
 
 LONGEST_TEXT = 1000
 LONGEST_FACT = 200
@@ -134,7 +132,7 @@ def topic_of(name: str, document: Document) -> Topic:
     words = {}
     for key in lines:
         if isinstance(document.data[key], dict):
-            if not LANGUAGE.fullmatch(key):
+            if not CODE.fullmatch(key):
                 top.refuse(key, "must be named after a language, such as fa or fa-latn")
             words[key] = _words(top.table(key), script="-" in key)
         elif key not in _KEYS:

@@ -3,10 +3,13 @@ Phrases: every word that people read, by key and language.
 
 One file for each language in config/phrases, named after it (fa.toml). A phrase is a text with
 named values in braces; {{ and }} are braces themselves.
+
+fa-latn.toml is Persian in Latin letters, for phones without a Persian font: a script of "fa". It
+has the same phrases; whatever knows languages alone (the tree, the voices) takes it for "fa".
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -15,6 +18,9 @@ from string import Formatter
 from config.errors import ConfigError
 from config.toml_lines import Document, read_toml
 from dialogue.toml_table import NAME, Table
+
+CODE = re.compile(NAME.pattern + "(?:-[a-z]{4})?")
+"""A language, or a script of it: ISO 639 and ISO 15924, in small letters."""
 
 VALUES = frozenset({"valid_until", "since", "as_of", "told_on", "code", "minutes"})
 """What a phrase may say in braces: four dates, a tracking code, a number of minutes."""
@@ -65,6 +71,26 @@ Phrases = Mapping[str, Language]
 """The languages by their code, such as "fa"."""
 
 
+def language_of_script(code: str) -> str:
+    """The language of a code: "fa" of "fa-latn", and of "fa"."""
+    return code.partition("-")[0]
+
+
+def codes_of(languages: Iterable[str], phrases: Phrases) -> list[str]:
+    """The languages, then what there is of their scripts."""
+    first = list(languages)
+    scripts = (code for code in phrases if code not in first)
+    return first + [code for code in scripts if language_of_script(code) in first]
+
+
+def read_as(phrases: Phrases, code: str) -> Language:
+    """The phrases of a code; of its language where it is a script that has none.
+
+    Raises KeyError for a language that is not there.
+    """
+    return phrases[code if code in phrases else language_of_script(code)]
+
+
 def load_phrases(folder: Path | Traversable) -> Phrases:
     """Read every language of a folder. Raises ConfigError with file and line."""
     try:
@@ -77,7 +103,7 @@ def load_phrases(folder: Path | Traversable) -> Phrases:
     languages = {}
     for file in files:
         code = file.name.removesuffix(".toml")
-        if not NAME.fullmatch(code):
+        if not CODE.fullmatch(code):
             raise ConfigError(f"{file}: must be named after its language, such as fa.toml.")
         languages[code] = language_of(code, read_toml(file))
     if not languages:

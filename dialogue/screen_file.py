@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from dialogue.guide import Group, Guide
 from dialogue.guide_words import text_key, title_key
 from dialogue.lookups import LOOKUPS
+from dialogue.phrases import CODE, language_of_script
 from dialogue.state import MOST_ANSWER_OCTETS
 from dialogue.toml_table import NAME, Table
 from dialogue.tree import CHANNELS, Lookup, Menu, Message, Option, Question, Screen, Span
@@ -314,9 +315,10 @@ class _Reader:
 
     def _option(self, place: _Place) -> Option:
         table = place.table
-        language = table.name_or_none("language")
-        if language is not None and language not in self._languages:
-            table.refuse("language", f"must be one of {', '.join(self._languages)}")
+        language = table.name_or_none("language", CODE)
+        if language is not None and language_of_script(language) not in self._languages:
+            known = ", ".join(self._languages)
+            table.refuse("language", f"must be one of {known}, or a script of one")
         return Option(
             key=table.text("key", KEY, _KEY_LIKE),
             label=place.words.name("label"),

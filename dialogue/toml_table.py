@@ -84,14 +84,14 @@ class Table:
             self.refuse(key, f"must be {like}")
         return found
 
-    def name(self, key: str) -> str:
+    def name(self, key: str, pattern: re.Pattern[str] = NAME) -> str:
         """The name of a screen, phrase or language."""
-        return self.text(key, NAME, "a name of small letters, digits and _, such as ask_id")
+        return self.text(key, pattern, "a name of small letters, digits and _, such as ask_id")
 
-    def name_or_none(self, key: str) -> str | None:
+    def name_or_none(self, key: str, pattern: re.Pattern[str] = NAME) -> str | None:
         """As `name`; None where the key is absent."""
         self._asked.add(key)
-        return self.name(key) if key in self._data else None
+        return self.name(key, pattern) if key in self._data else None
 
     def text_or(self, key: str, default: str, pattern: re.Pattern[str], like: str) -> str:
         """As `text`; the default where the key is absent."""

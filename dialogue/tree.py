@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from dialogue.phrases import language_of_script
 from telecom.channel import Channel
 
 CHANNELS = (Channel.USSD, Channel.VOICE)
@@ -66,8 +67,18 @@ class Menu:
     options: tuple[Option, ...]
 
     def offered(self, language: str) -> tuple[Option, ...]:
-        """The options in a language: none leads to the language that is spoken already."""
-        return tuple(option for option in self.options if option.language != language)
+        """The options in a language: none leads to the language that is spoken already.
+
+        One that leads from a script back to its language gives way to another with its key.
+        """
+        offered = tuple(option for option in self.options if option.language != language)
+        own = language_of_script(language)
+        if own == language:
+            return offered
+        keys = {option.key for option in offered if option.language != own}
+        return tuple(
+            option for option in offered if option.language != own or option.key not in keys
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +177,10 @@ class Tree:
     by_channel: Mapping[Channel, Mapping[str, Screen]]
     tops: frozenset[str]
     channel: Channel | None = None
+
+    def speaks(self, code: str) -> bool:
+        """Whether this is one of the languages, or a script of one."""
+        return language_of_script(code) in self.languages
 
     def on(self, channel: Channel) -> "Tree":
         """This tree as one channel has it; as it is for a channel without a dialogue."""

@@ -9,7 +9,7 @@ in a right-to-left line by themselves, so no bidi marks are needed.
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from dialogue.phrases import Language, Phrases
+from dialogue.phrases import Language, Phrases, read_as
 from dialogue.steps import Show, Value
 from persian.digits import to_persian_digits
 from persian.jalali import jalali_date
@@ -20,7 +20,7 @@ def words(phrases: Phrases, show: Show) -> str:
 
     Raises KeyError for a language, phrase or value that is not there; a proven tree has none.
     """
-    language = phrases[show.language]
+    language = read_as(phrases, show.language)
     keys = spoken(language, show.say, show.also, show.values)
     if show.hint is not None:
         keys = [show.hint, *keys]

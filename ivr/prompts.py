@@ -8,7 +8,7 @@ that of the screen: hint, phrases, choices.
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from dialogue.phrases import Phrases
+from dialogue.phrases import Phrases, language_of_script
 from dialogue.steps import Choice, Show, Value
 from dialogue.words import spoken
 from ivr import english_words
@@ -29,20 +29,23 @@ class Prompts:
 
     def screen(self, show: Show) -> tuple[str, ...]:
         """The prompts of a whole screen."""
-        keys = spoken(self._phrases[show.language], show.say, show.also, show.values)
+        # A script is read, never heard.
+        language = language_of_script(show.language)
+        keys = spoken(self._phrases[language], show.say, show.also, show.values)
         if show.hint is not None:
             keys = [show.hint, *keys]
-        voice = self._voices[show.language]
+        voice = self._voices[language]
         names: list[str] = []
         for key in keys:
-            names += self._said(show.language, voice.phrases[key], show.values)
+            names += self._said(language, voice.phrases[key], show.values)
         for choice in show.choices:
-            names += self._choice(show.language, choice, show.values)
+            names += self._choice(language, choice, show.values)
         return tuple(names)
 
     def own(self, language: str, name: str) -> str:
         """One of the sentences that only a telephone says: repeat, goodbye, unserved."""
-        return f"{FOLDER}/{language}/{self._voices[language].call[name].clip}"
+        code = language_of_script(language)
+        return f"{FOLDER}/{code}/{self._voices[code].call[name].clip}"
 
     def _choice(self, language: str, choice: Choice, values: Mapping[str, Value]) -> Iterator[str]:
         said = self._voices[language].choices[choice.label]

@@ -109,7 +109,7 @@ def play_operator(gateway: GatewayProcess) -> list[bytes]:
         keys = "".join(filter(str.isdigit, digits))
         seen.append(done(gateway, "call", *phone, "--type", f"1,{keys}#,hangup"))
     # Where the ID was right an answer came, on each of the ways.
-    assert sum("یافت نشد".encode() in answer for answer in seen) >= 3 * 3
+    assert sum("پیدا نشد".encode() in answer for answer in seen) >= 3 * 3
     assert sum(b"not_found" in answer for answer in seen) >= 3
     return seen
 

@@ -111,7 +111,7 @@ def test_what_somebody_has_to_see_to() -> None:
     [
         ("ussd", "کلمه " * 40, "needs 3 USSD pages where 2 are allowed: page 1 ("),
         ("sms", "کلمه " * 41, "needs 4 parts (204 characters) where 3 are allowed: کلمه"),
-        ("voice", "کلمه " * 141, "has 141 words; a minute has 140: کلمه"),
+        ("voice", "کلمه " * 101, "has 101 words; a minute has 100: کلمه"),
         ("title", "غرامت بيماري", "Arabic U+064A; Persian writes ی"),
         ("sms", "نشانی ما 1420.tamin.ir است", "has 1420.t..., which a Persian line turns round"),
         ("ussd", "شماره *4*1420# را بگیرید", "has *4..., which a Persian line turns round"),

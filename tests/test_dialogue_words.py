@@ -35,7 +35,7 @@ def told(answer: Answer, language: str = "fa") -> list[str]:
         (
             Answer(verdict(Outcome.COVERED, valid_until=UNTIL, stale=True), CODE),
             [
-                "اعتبار درمان تا ۱۴۰۵/۱۲/۲۹ است (طبق اطلاعات ۱۴۰۵/۰۸/۳۰).",
+                "درمان تا ۱۴۰۵/۱۲/۲۹ معتبر است (طبق اطلاعات ۱۴۰۵/۰۸/۳۰).",
                 "کد پیگیری: 48305172606",
             ],
             [
@@ -74,14 +74,14 @@ def told(answer: Answer, language: str = "fa") -> list[str]:
             Answer(verdict(Outcome.PENDING_PAYMENT), CODE),
             ["پرداخت حق بیمه هنوز ثبت نشده؛ لطفاً ۴۸ ساعت دیگر بپرسید.", "کد 48305172606"],
             [
-                "A premium payment is not posted yet. Please ask again in 48 hours.",
+                "A premium payment is not recorded yet. Please ask again in 48 hours.",
                 "Tracking code: 48305172606",
             ],
         ),
         (
             Answer(verdict(Outcome.NOT_FOUND), CODE),
             [
-                "این کد ملی یافت نشد؛ لطفاً آن را بررسی کنید.",
+                "این کد ملی پیدا نشد؛ لطفاً آن را بررسی کنید.",
                 "تماس: 1420",
                 "کد 48305172606",
             ],

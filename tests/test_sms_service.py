@@ -83,8 +83,8 @@ def kept(code: str, asker: str, outcome: Outcome = Outcome.COVERED, **facts: obj
         (f"ID {COVERED}", f"until 1405/12/29.\nTracking code: {CODE}"),
         (NOT_COVERED, f"اعتبار درمان از ۱۴۰۵/۱۲/۲۹ برقرار نیست.\nتماس: 1420\nکد {CODE}"),
         (PENDING, "۴۸ ساعت دیگر بپرسید"),
-        (NOT_FOUND, "یافت نشد"),
-        (BROKEN, f"اکنون پاسخ ممکن نیست؛ کمی بعد بپرسید.\nکد پیگیری: {CODE}"),
+        (NOT_FOUND, "پیدا نشد"),
+        (BROKEN, f"اکنون پاسخ ممکن نیست؛ لطفاً کمی بعد بپرسید.\nکد پیگیری: {CODE}"),
         (OVER, "۲ دقیقه دیگر"),
         ("12345679", "صفرهای اول"),
         ("0012345670", "این کد ملی درست نیست"),
@@ -93,7 +93,7 @@ def kept(code: str, asker: str, outcome: Outcome = Outcome.COVERED, **facts: obj
         ("سلام", "کد ملی ۱۰ رقمی یا کد پیگیری"),
         ("", "کد ملی ۱۰ رقمی یا کد پیگیری"),
         ("help", "Please send a 10-digit national ID"),
-        ("48305172607", "این کد پیگیری یافت نشد"),
+        ("48305172607", "این کد پیگیری پیدا نشد"),
     ],
 )
 def test_a_text_is_answered_by_one_text(server: RunningRedis, text: str, says: str) -> None:
@@ -141,7 +141,7 @@ def test_a_tracking_code(server: RunningRedis) -> None:
                 [
                     (CODE, "پاسخ ۱۴۰۵/۰۸/۳۰: اعتبار درمان تا ۱۴۰۵/۱۲/۲۹ برقرار است."),
                     (OTHER_CODE, "به این پیگیری در ۱۴۰۵/۰۸/۳۰ پاسخ داده شده است. راهنمایی: 1420"),
-                    ("98765432105", "این کد پیگیری یافت نشد. کد ملی ۱۰ رقم دارد. راهنمایی: 1420"),
+                    ("98765432105", "این کد پیگیری پیدا نشد. کد ملی ۱۰ رقم دارد. راهنمایی: 1420"),
                 ],
                 start=1,
             ):

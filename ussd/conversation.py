@@ -88,7 +88,7 @@ class UssdConversations:
         self._sessions = sessions
         self._hashes = hashes
         self._times = times
-        self._language = language if language in tree.languages else tree.languages[0]
+        self._language = language if language and tree.speaks(language) else tree.languages[0]
         self._turned = turned
         self._clock = clock
 
@@ -271,7 +271,7 @@ class UssdConversations:
     def _exit(self, state: State, exit_: str, turned: Turned, limit: Limit) -> UssdReply:
         """Close the session with one of the tree's exits."""
         self._turned(turned)
-        if state.language not in self._tree.languages:
+        if not self._tree.speaks(state.language):
             state = replace(state, language=self._language)
         _, show = leave(self._tree, state, exit_)
         return UssdReply(render(self._phrases, show, limit)[0], more=False)
