@@ -46,7 +46,7 @@ SCRIPT: Mapping[str, Answer | OverBudget] = {
     OVER: OverBudget(61.0),
 }
 
-BROKEN_CODE = "18888888792"
+BROKEN_CODE = "18888888871"
 OWNER = "a"
 """Who was given the codes of KEPT; anybody else is another asker."""
 

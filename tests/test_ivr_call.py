@@ -176,6 +176,33 @@ def test_silence_ends_with_a_person() -> None:
     assert registry.asked == []
 
 
+def test_an_operator_is_one_key_away() -> None:
+    """On 0 the caller is given to an operator, without a question."""
+    peer, registry = AgiPeer(["0"]), Registry()
+    call(peer, registry)
+    assert peer.heard[-1] == "dargah/fa/operator"
+    assert peer.variables["DARGAH_RESULT"] == "OPERATOR"
+    assert registry.asked == []
+
+
+def test_the_guide_is_spoken() -> None:
+    """A caller hears the topics by their keys, and a topic in full."""
+    peer = AgiPeer(["3", "1", "4"])
+    call(peer, Registry())
+    said_topics = [name for name in peer.heard if name.startswith("dargah/fa/guide/")]
+    assert said_topics[-1] == "dargah/fa/guide/sickness_pay"
+    assert "dargah/fa/guide/premium_list-title" in said_topics
+    assert peer.variables["DARGAH_RESULT"] == "DONE"
+
+
+def test_a_code_is_followed_up() -> None:
+    """A caller types a code and is told what is known of it, here nothing."""
+    peer, registry = AgiPeer(["2", CODE + "#"]), Registry()
+    call(peer, registry)
+    assert peer.heard[-2:] == said("code_unknown", "call/goodbye")
+    assert registry.asked == []
+
+
 def test_no_id_stays_in_the_channel() -> None:
     """The digits that Asterisk collected for us are wiped from the channel's variables."""
     peer = AgiPeer(["1", "123#", ID])

@@ -1,4 +1,4 @@
-"""`dargah bench cache`: this machine against its own limits."""
+"""`dargah bench cache` and `dargah bench dialogue`: this machine against its own limits."""
 
 import argparse
 import asyncio
@@ -10,9 +10,11 @@ from pathlib import Path
 
 from config.settings import Settings, read_settings
 from dargah.bench_cache import bench_cache, table
+from dargah.bench_dialogue import bench_dialogue, dialogue_table
 from dargah.failures import Failure
 from dargah.loop import new_loop
-from dargah.wiring import required_folder
+from dargah.wiring import dialogue_folders, guide_folder, required_folder
+from dialogue.check import load_dialogue
 from state.embedded import stopped
 
 STOP = 120.0
@@ -21,7 +23,7 @@ STOP = 120.0
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What may follow `dargah bench`."""
-    parser.add_argument("what", choices=["cache"], help="what to measure")
+    parser.add_argument("what", choices=["cache", "dialogue"], help="what to measure")
     parser.add_argument("--people", type=int, default=1_000_000, metavar="N", help="(1,000,000)")
     parser.add_argument(
         "--seconds", type=float, default=3.0, metavar="S", help="for each measurement (3)"
@@ -32,6 +34,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, on a Redis and a folder of the bench's own, and print."""
     settings = read_settings(args.settings, os.environ)
+    if args.what == "dialogue":
+        return _dialogue(settings, args)
     if args.people < 1 or not 0 < args.seconds <= 600:
         raise Failure("a bench has at least one person, and lasts up to 600 seconds.")
     required_folder(settings.data_folder)
@@ -41,6 +45,15 @@ def run(args: argparse.Namespace) -> int:
             measured = runner.run(bench_cache(own, args.people, args.seconds))
             runner.run(stopped(own.data_folder, STOP))
     print(json.dumps(measured.as_json()) if args.json else table(measured))
+    return 0
+
+
+def _dialogue(settings: Settings, args: argparse.Namespace) -> int:
+    if not 0 < args.seconds <= 600:
+        raise Failure("a bench lasts up to 600 seconds.")
+    tree, phrases = load_dialogue(*dialogue_folders(settings), guide_folder(settings))
+    turns = bench_dialogue(tree, phrases, args.seconds)
+    print(json.dumps(turns.as_json()) if args.json else dialogue_table(turns))
     return 0
 
 
