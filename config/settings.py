@@ -103,11 +103,14 @@ class SmsSection:
 
 @dataclass(frozen=True, slots=True)
 class DialogueSection:
-    """Where the tree and the phrases lie (empty: ours); `turn_timeout` in seconds."""
+    """Where the tree and the phrases lie (empty: ours). `turn_timeout` in seconds,
+    `preferences_kept_for` in days.
+    """
 
     tree: str
     phrases: str
     turn_timeout: float = field(metadata=within(0.1, 25))
+    preferences_kept_for: float = field(metadata=within(0.1, 3650))
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Sequence
 
 from dialogue.advance import advance, leave
+from dialogue.preferences import Preferences
 from dialogue.state import EXPIRED, State
 from dialogue.steps import Input, Looked, LookUp, OutOfTime, Show, Start, Typed
 from dialogue.tree import Tree
@@ -21,6 +22,7 @@ class Conversation:
 
     `state` is where it stands after each call: keep it, and hand it back for the next answer.
     `turn_seconds` bounds a whole turn, look-ups included; what is late ends in exits.busy.
+    `preferences`, if given, say which language begins, and learn of another that is chosen.
     """
 
     def __init__(
@@ -32,6 +34,7 @@ class Conversation:
         *,
         turn_seconds: float,
         state: State = EXPIRED,
+        preferences: Preferences | None = None,
     ) -> None:
         self.state = state
         self._tree = tree
@@ -39,11 +42,18 @@ class Conversation:
         self._asker = asker
         self._channel = channel
         self._turn_seconds = turn_seconds
+        self._preferences = preferences
+        self._chosen = ""
 
     async def start(
         self, entry: str, inputs: Sequence[str] = (), *, language: str | None = None
     ) -> Show:
-        """Begin at a service code of the tree, with what was dialled after it."""
+        """Begin at a service code of the tree, with what was dialled after it.
+
+        In the language that the person chose last, else in `language`, else in the tree's first.
+        """
+        if self._preferences is not None:
+            language = await self._preferences.language(self._asker) or language
         return await self._turn(Start(entry, language), *map(Typed, inputs))
 
     async def reply(self, text: str) -> Show:
@@ -56,6 +66,13 @@ class Conversation:
         return show
 
     async def _turn(self, first: Input, *more: Input) -> Show:
+        show = await self._in_time(first, *more)
+        if self._chosen and self._preferences is not None:
+            chosen, self._chosen = self._chosen, ""
+            await self._preferences.choose(self._asker, chosen)
+        return show
+
+    async def _in_time(self, first: Input, *more: Input) -> Show:
         try:
             async with asyncio.timeout(self._turn_seconds):
                 show = await self._feed(first)
@@ -70,7 +87,10 @@ class Conversation:
             return step
 
     async def _feed(self, given: Input) -> Show:
+        before = self.state.language
         self.state, step = advance(self._tree, self.state, given)
+        if isinstance(given, Typed) and before in self._tree.languages:
+            self._chosen = self.state.language if self.state.language != before else self._chosen
         while isinstance(step, LookUp):
             result = await self._inquirer.inquire(step.national_id, self._asker, self._channel)
             self.state, step = advance(self._tree, self.state, Looked(result))

@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from dialogue.phrases import Phrases
+from dialogue.preferences import Preferences
 from dialogue.tree import Tree
+from dialogue.version import OneVersion, Version, Versions
 from state.commands import Commands
 from state.keyed_hash import KeyedHash
 from state.link import Redis, open_redis
@@ -36,15 +38,17 @@ class Line:
     turned: list[Turned] = field(default_factory=list)
     session_id: str = "s1"
     code: str = "*4*1420#"
+    versions: Versions[Version] | None = None
+    preferences: Preferences | None = None
 
     def __post_init__(self) -> None:
         self.gateway = UssdConversations(
-            self.tree,
-            self.phrases,
+            self.versions or OneVersion(Version(self.tree, self.phrases)),
             self.inquirer,
             SessionStore(self.commands),
             HASHES,
             times=self.times,
+            preferences=self.preferences,
             turned=self.turned.append,
         )
 

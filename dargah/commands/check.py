@@ -5,7 +5,8 @@ import os
 
 from config.errors import ConfigError
 from config.settings import read_settings
-from dargah.ivr_port import peers_of, voices_of
+from dargah.dialogue_of_settings import voices_of
+from dargah.ivr_port import peers_of
 from dargah.serving import http_settings
 from dargah.wiring import dialogue_folders
 from dialogue.check import findings, read_dialogue
