@@ -23,6 +23,8 @@ COMMANDS = {
     "check": "prove settings, dialogue tree and phrases before they are used",
     "population": "write a synthetic population as CSV",
     "load": "load a population from CSV into a new generation, and switch to it",
+    "dialogue": "publish what the line says, list its versions, go back to one",
+    "notice": "a sentence before everything, on every channel, until it ends",
     "prompts": "list and build the recordings that callers hear",
     "generations": "list the generations",
     "rollback": "go back to the generation before",

@@ -30,14 +30,14 @@ MOST_OCTETS = 8192
 class Notice:
     """The sentence by language, when it ends (aware), and who set it when.
 
-    `spoken`: its recordings, where there are any, are this notice's and not another's.
+    `spoken`: the languages whose recording says this notice, and not an earlier one.
     """
 
     texts: Mapping[str, str]
     until: datetime
     by: str
     at: datetime
-    spoken: bool = False
+    spoken: frozenset[str] = frozenset()
 
     def text(self, language: str) -> str | None:
         """What is written before everything in a language; None if nothing is."""
@@ -50,7 +50,7 @@ class Notice:
             "until": self.until.isoformat(),
             "by": self.by,
             "at": self.at.isoformat(),
-            "spoken": self.spoken,
+            "spoken": sorted(self.spoken),
         }
         return json.dumps(kept, ensure_ascii=False)
 
@@ -67,11 +67,11 @@ class Notice:
                 "until": str(until),
                 "by": str(by),
                 "at": str(at),
-                "spoken": bool(spoken),
+                "spoken": list(spoken),
             }:
                 try:
                     moments = [datetime.fromisoformat(each) for each in (until, at)]
-                    notice = cls(texts, moments[0], by, moments[1], spoken)
+                    notice = cls(texts, moments[0], by, moments[1], frozenset(map(str, spoken)))
                 except ValueError:
                     return None
                 aware = notice.until.tzinfo and notice.at.tzinfo

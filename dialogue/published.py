@@ -27,6 +27,9 @@ MOST_KEPT = 20
 MOST_LOGGED = 200
 LONGEST_NAME = 64
 
+SET, CLEARED = "set a notice", "cleared the notice"
+PUBLISHED, WENT_BACK = "published", "went back"
+
 _SERVE = """
 local function serve(digest)
     redis.call('HSET', KEYS[1], 'current', digest)
@@ -94,7 +97,7 @@ class NotPublished(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One change: `did` is "published", "went back", "set a notice" or "cleared the notice".
+    """One change: `did` is PUBLISHED, WENT_BACK, SET or CLEARED.
 
     `digest` is what was in service then; empty: the gateways' own files.
     """
@@ -151,7 +154,7 @@ class Published:
             bundle.digest,
             bundle.pack(),
             facts,
-            _entry(Change("published", bundle.digest, by, at)),
+            _entry(Change(PUBLISHED, bundle.digest, by, at)),
             MOST_KEPT,
             MOST_LOGGED,
         )
@@ -170,7 +173,7 @@ class Published:
             digest = (before or b"").decode("ascii", "replace")
         if digest == current:
             raise NotPublished(f"{digest} is in service already.")
-        keys, entry = [KEY, KEPT_KEY, LOG_KEY], _entry(Change("went back", digest, by, at))
+        keys, entry = [KEY, KEPT_KEY, LOG_KEY], _entry(Change(WENT_BACK, digest, by, at))
         if digest and await self.bundle(digest) is None:
             raise NotPublished(f"{digest} is not kept; `dargah dialogue versions` shows what is.")
         if not await self._state.script(_GO_BACK, keys, current, digest, entry, MOST_LOGGED):
@@ -179,11 +182,11 @@ class Published:
 
     async def set_notice(self, notice: Notice) -> None:
         """Put a notice before everything; it takes the place of the one that was."""
-        await self._notice(notice.to_json(), Change("set a notice", "", notice.by, notice.at))
+        await self._notice(notice.to_json(), Change(SET, "", notice.by, notice.at))
 
     async def clear_notice(self, by: str, at: datetime) -> bool:
         """End the notice; False if there is none."""
-        return await self._notice("", Change("cleared the notice", "", by, at))
+        return await self._notice("", Change(CLEARED, "", by, at))
 
     async def kept(self) -> list[Facts]:
         """The versions that are kept, the last in service first."""

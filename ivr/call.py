@@ -126,9 +126,7 @@ class Calls:
 
     async def _notice(self, line: Line, language: str) -> None:
         notice = self._versions.notice()
-        if notice is None or not notice.spoken or notice.text(language) is None:
-            return
-        if not self._recorded(language):
+        if notice is None or language not in notice.spoken or not self._recorded(language):
             return
         try:
             await line.play([f"{FOLDER}/{language}/{RECORDING}"])

@@ -23,6 +23,7 @@ HASHES = KeyedHash(b"a key for the tests alone, 32 by")
 NUMBER = Msisdn("989121234567")
 FA = {key: phrase.text for key, phrase in PHRASES["fa"].phrases.items()}
 MENU = "تأمین اجتماعی 1420\n1 اعتبار درمان\n9 English"
+MENU_EN = "Social Security 1420\n1 Treatment cover\n9 Farsi"
 ANSWER = "اعتبار درمان تا ۱۴۰۵/۱۲/۲۹ برقرار است.\nکد پیگیری: 48305172606"
 
 

@@ -1,0 +1,69 @@
+"""`dargah dialogue`: what the line says, changed while it runs."""
+
+import argparse
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from config.settings import Settings, read_settings
+from dargah.dialogue_of_settings import PHRASES, TREE, VOICE
+from dargah.failures import Failure
+from dargah.operator_name import operator_name
+from dargah.publishing import go_back, publish, show_versions
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What may follow `dargah dialogue`."""
+    does = parser.add_subparsers(dest="does", required=True, metavar="publish|versions|back")
+    put = does.add_parser("publish", help="prove the files, and let every gateway speak from them")
+    for name, what in (
+        (TREE, "tree.toml"),
+        (PHRASES, "phrase files, such as fa.toml"),
+        (VOICE, "voices, such as fa.toml"),
+    ):
+        flag = "tree" if name == TREE else name
+        put.add_argument(
+            f"--{flag}",
+            dest=name,
+            type=Path,
+            metavar="DIR",
+            help=f"the folder with {what}; else that of the settings, else what comes with Dargah",
+        )
+    put.add_argument("--by", required=True, metavar="NAME", help="who publishes it")
+    does.add_parser("versions", help="what is kept, what is in service, and who did what when")
+    back = does.add_parser("back", help="put the version before in service again")
+    back.add_argument("version", nargs="?", metavar="VERSION", help="or this one")
+    back.add_argument("--by", metavar="NAME", help="who does it; else the login name")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Publish, list or go back."""
+    settings = read_settings(args.settings, os.environ)
+    does: dict[str, Callable[[Settings, argparse.Namespace], Awaitable[int]]] = {
+        "publish": _publish,
+        "versions": _versions,
+        "back": _back,
+    }
+    return asyncio.run(_awaited(does[args.does](settings, args)))
+
+
+async def _awaited(done: Awaitable[int]) -> int:
+    return await done
+
+
+async def _publish(settings: Settings, args: argparse.Namespace) -> int:
+    own = {name: getattr(args, name) for name in (TREE, PHRASES, VOICE)}
+    for name, folder in own.items():
+        if folder is not None and not folder.is_dir():
+            raise Failure(f"{folder} is no folder with the files of {name}.")
+    chosen = {name: folder for name, folder in own.items() if folder is not None}
+    return await publish(settings, chosen, operator_name(args.by))
+
+
+async def _versions(settings: Settings, args: argparse.Namespace) -> int:
+    return await show_versions(settings)
+
+
+async def _back(settings: Settings, args: argparse.Namespace) -> int:
+    return await go_back(settings, args.version, operator_name(args.by))
