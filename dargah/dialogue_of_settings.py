@@ -45,25 +45,26 @@ def own_version(settings: Settings, *, spoken: bool = True) -> SpokenVersion:
 
     Where it is not to be spoken, it may lack voices.
     """
-    return _version(folders_of(settings), spoken=spoken)
+    return version_of(folders_of(settings), spoken=spoken)
 
 
 def building(settings: Settings) -> Callable[[Bundle], SpokenVersion]:
     """How a published bundle becomes a version, which raises ConfigError."""
 
     def build(bundle: Bundle) -> SpokenVersion:
-        version = _version({name: bundle.folder(name) for name in folders_of(settings)})
+        version = version_of({name: bundle.folder(name) for name in folders_of(settings)})
         # What is published must serve every edge, of other processes too.
         prove_texts(version.tree, version.phrases)
         prove_entry(settings, version.tree)
-        _prove_binds(settings, version.phrases)
+        prove_binds(settings, version.phrases)
         # Any change makes another version, one of words alone too.
         return replace(version, tree=replace(version.tree, digest=bundle.digest))
 
     return build
 
 
-def _version(folders: Mapping[str, Path | Traversable], *, spoken: bool = True) -> SpokenVersion:
+def version_of(folders: Mapping[str, Path | Traversable], *, spoken: bool = True) -> SpokenVersion:
+    """The version in some folders, by their names. Raises ConfigError with the first finding."""
     tree, phrases = load_dialogue(folders[TREE], folders[PHRASES])
     if not spoken:
         return SpokenVersion(tree, phrases, {})
@@ -82,7 +83,8 @@ def prove_entry(settings: Settings, tree: Tree) -> None:
         )
 
 
-def _prove_binds(settings: Settings, phrases: Phrases) -> None:
+def prove_binds(settings: Settings, phrases: Phrases) -> None:
+    """Raises ConfigError where a bind's screens have no room for the lines that turn pages."""
     for bind in settings.smpp:
         dialect = dialect_of(bind.dialect)
         try:

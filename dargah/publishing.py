@@ -6,16 +6,14 @@ from datetime import datetime
 from pathlib import Path
 
 from config.settings import Settings
-from dargah.dialogue_of_settings import building, folders_of, own_version
+from dargah.dialogue_of_settings import building, folders_of, own_version, version_of
 from dargah.failures import Failure
 from dargah.ivr_port import prompts_folder
 from dargah.wiring import clock, required_folder, stores_of
 from dialogue.bundle import BadBundle, read_bundle
-from dialogue.check import load_dialogue
 from dialogue.published import PUBLISHED, WENT_BACK, Change, NotPublished, Published
 from ivr.build_prompts import missing
 from ivr.version import SpokenVersion
-from ivr.voices import load_voices
 from persian.jalali import TEHRAN, jalali_date, tehran_date
 from state.commands import Commands
 
@@ -27,8 +25,7 @@ async def publish(settings: Settings, chosen: Mapping[str, Path], by: str) -> in
     """Prove the files and put them in service. Raises ConfigError with the first finding."""
     folders = {**folders_of(settings), **chosen}
     # From the files first: their findings have paths. Then as every gateway will build it.
-    load_dialogue(folders["dialogue"], folders["phrases"])
-    load_voices(folders["voice"])
+    version_of(folders)
     bundle = read_bundle(folders)
     version = building(settings)(bundle)
     required_folder(settings.data_folder)
@@ -40,6 +37,8 @@ async def publish(settings: Settings, chosen: Mapping[str, Path], by: str) -> in
     if not new:
         print(f"Version {bundle.digest} is in service already.")
         return 0
+    for name, folder in folders.items():
+        print(f"{name:<9} from {folder}")
     print(
         f"Version {bundle.digest} is in service: {len(version.tree.screens)} screens in "
         f"{len(version.phrases)} languages, all proven. Running gateways follow within two "

@@ -14,6 +14,7 @@ import structlog
 from config.settings import Settings
 from config.smpp_settings import SmppBind
 from config.sms_settings import Numbering, SmsSettings
+from dargah.dialogue_of_settings import prove_binds
 from dargah.metrics import Metrics
 from dargah.smpp_binds import SMS, SmppBinds
 from dargah.wiring import Gateway, clock
@@ -56,6 +57,7 @@ async def smpp_port(
     async def open_link(name: str) -> Redis:
         return await open_redis(stores.state.address, name=name, timeout=CONSUMER_PATIENCE)
 
+    prove_binds(settings, gateway.versions.own.phrases)
     if texting:
         # Whatever is published now, we may have to go back to our own words.
         prove_texts(gateway.versions.own.tree, gateway.versions.own.phrases)
