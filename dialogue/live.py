@@ -191,8 +191,12 @@ class LiveVersions(Generic[V]):
 
     async def _try_refresh(self) -> None:
         # What is in service stays so while Redis is away.
-        with suppress(*_AWAY):
-            await self.refresh()
+        try:
+            with suppress(*_AWAY):
+                await self.refresh()
+        except Exception as error:
+            # Whatever it is, the next look must come.
+            self._say_once(type(error).__name__)
 
     async def _poll(self) -> None:
         while True:

@@ -6,6 +6,7 @@ What a person has chosen, remembered for the next time they call, dial or write.
 TOKEN is the asker's keyed hash (state/keyed_hash.py), the same on every channel.
 """
 
+import re
 from datetime import timedelta
 
 import structlog
@@ -18,6 +19,9 @@ from state.errors import ReplyError, Unavailable
 log = structlog.get_logger("dialogue")
 
 _AWAY = (Unavailable, ReplyError)
+
+# A language, or a script of it, such as fa-latn.
+_CODE = re.compile(NAME.pattern + "(?:-[a-z]{4})?")
 
 
 class Preferences:
@@ -36,7 +40,7 @@ class Preferences:
         except _AWAY:
             return None
         code = kept.decode("ascii", "replace") if kept is not None else ""
-        return code if NAME.fullmatch(code) else None
+        return code if _CODE.fullmatch(code) else None
 
     async def choose(self, asker: Asker, language: str) -> None:
         """Remember a choice. Where the network hid the number there is nobody to remember."""

@@ -18,6 +18,7 @@ from dialogue.live import MOST_HELD
 from dialogue.notice import Notice
 from dialogue.published import KEY, MOST_KEPT, NotPublished, Published
 from ivr.version import SpokenVersion
+from state.commands import Arg, Reply
 from state.errors import Unavailable
 from state.link import Redis
 from tests.dialogue_editions import BUILD, NOON, OWN, SETTINGS, SHIPPED, TITLE, live, notice, titled
@@ -333,12 +334,22 @@ def test_what_is_kept_is_bounded(server: RunningRedis) -> None:
     on(server, play)
 
 
+class Odd(FailsAt):
+    """Redis away at one call, and an answer at the next that nobody expects."""
+
+    def send(self, *args: Arg) -> asyncio.Future[Reply]:
+        if self._left == 0:
+            self._left -= 1
+            return super().send("PING")
+        return super().send(*args)
+
+
 def test_it_follows_by_itself(server: RunningRedis) -> None:
-    """A running process looks again and again, Redis away or not."""
+    """A running process looks again and again, Redis away or not, whatever it answers."""
 
     async def play(redis: Redis) -> None:
         noticed: asyncio.Queue[str] = asyncio.Queue()
-        versions = live(FailsAt(redis, 3), polled_every=0.01)
+        versions = live(Odd(redis, 3), polled_every=0.01)
         versions._noticed = lambda version: noticed.put_nowait(version.digest)
         await versions.start()
         try:
