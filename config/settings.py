@@ -103,12 +103,15 @@ class SmsSection:
 
 @dataclass(frozen=True, slots=True)
 class DialogueSection:
-    """Where tree, phrases and guide lie (empty: ours); `turn_timeout` in seconds."""
+    """Where tree, phrases and guide lie (empty: ours). `turn_timeout` in seconds,
+    `preferences_kept_for` in days.
+    """
 
     tree: str
     phrases: str
     guide: str
     turn_timeout: float = field(metadata=within(0.1, 25))
+    preferences_kept_for: float = field(metadata=within(0.1, 3650))
 
 
 @dataclass(frozen=True, slots=True)

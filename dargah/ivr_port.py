@@ -14,16 +14,14 @@ from config.errors import ConfigError
 from config.http_settings import Network, networks
 from config.settings import Settings
 from dargah.bridge import settled
+from dargah.dialogue_of_settings import prove_entry
 from dargah.guard import address_of
 from dargah.metrics import Metrics
-from dargah.wiring import Gateway, guide_folder
-from dialogue.guide import load_guide
-from dialogue.phrases import Phrases
-from dialogue.tree import Tree
+from dargah.wiring import Gateway
+from dialogue.notice import RECORDING
 from ivr.build_prompts import missing
 from ivr.call import Calls, CallTimes
 from ivr.server import CallLimits, FastAgiServer
-from ivr.voices import Voices, load_voices, voice_findings
 
 if TYPE_CHECKING:
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor
@@ -41,12 +39,6 @@ def prompts_folder(settings: Settings) -> Path:
     return settings.data_folder / "prompts"
 
 
-def voices_of(settings: Settings) -> Voices:
-    """What the voices say. Raises ConfigError."""
-    own = settings.ivr.voices
-    return load_voices(Path(own) if own else None, load_guide(guide_folder(settings)))
-
-
 def peers_of(settings: Settings) -> tuple[Network, ...]:
     """Who may connect. Raises ConfigError where the port lacks its guard."""
     ivr = settings.ivr
@@ -59,19 +51,6 @@ def peers_of(settings: Settings) -> tuple[Network, ...]:
             f"{settings.where('ivr', 'host')}: ivr.host: FastAGI on {ivr.host} needs ivr.networks."
         )
     return named or LOOPBACK
-
-
-def proven_voices(settings: Settings, tree: Tree, phrases: Phrases) -> Voices:
-    """The voices, able to say all that the tree may. Raises ConfigError with the first finding."""
-    voices = voices_of(settings)
-    for finding in voice_findings(voices, tree, phrases):
-        raise ConfigError(str(finding))
-    if settings.ivr.entry not in tree.entries:
-        raise ConfigError(
-            f"{settings.where('ivr', 'entry')}: ivr.entry: the tree has no entry "
-            f"{settings.ivr.entry!r}; it has {', '.join(sorted(tree.entries))}."
-        )
-    return voices
 
 
 @asynccontextmanager
@@ -89,18 +68,19 @@ async def ivr_port(
     """
     ivr = settings.ivr
     peers = peers_of(settings)
-    voices = proven_voices(settings, gateway.tree, gateway.phrases)
-    lacking = missing(voices, prompts_folder(settings))
+    prove_entry(settings, gateway.versions.current.tree)
+    prompts = prompts_folder(settings)
+    lacking = missing(gateway.versions.current.voices, prompts)
     if lacking and heard:
         log.warning("recordings_missing", count=len(lacking), remedy="dargah prompts --build")
     calls = Calls(
-        gateway.tree,
-        gateway.phrases,
-        voices,
+        gateway.versions,
         gateway.inquiries,
         gateway.hashes,
         entry=ivr.entry,
         times=CallTimes(digit=ivr.digit, turn=settings.dialogue.turn_timeout),
+        preferences=gateway.preferences,
+        recorded=lambda language: (prompts / language / f"{RECORDING}.wav").is_file(),
     )
     server = FastAgiServer(
         calls.take,

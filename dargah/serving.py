@@ -72,9 +72,17 @@ async def serving(
     metrics = Metrics()
     async with AsyncExitStack() as opened:
         stores = await opened.enter_async_context(stores_of(settings))
-        gateway = gateway_of(stores, settings, observer=metrics, turned=metrics.ussd_turn)
+        gateway = gateway_of(
+            stores,
+            settings,
+            observer=metrics,
+            turned=metrics.ussd_turn,
+            spoken="ivr" in parts,
+        )
         await gateway.cache.start()
         opened.push_async_callback(gateway.cache.close)
+        await gateway.versions.start()
+        opened.push_async_callback(gateway.versions.close)
         watch = asyncio.create_task(_watch(stores, metrics), name="watch redis")
         opened.callback(watch.cancel)
         binds = None

@@ -14,9 +14,11 @@ import structlog
 from config.settings import Settings
 from config.smpp_settings import SmppBind
 from config.sms_settings import Numbering, SmsSettings
+from dargah.dialogue_of_settings import prove_binds
 from dargah.metrics import Metrics
 from dargah.smpp_binds import SMS, SmppBinds
 from dargah.wiring import Gateway, clock
+from dialogue.check_texts import prove_texts
 from sms.service import Sms
 from state.keyed_hash import load_or_create_key
 from state.link import Redis, open_redis
@@ -55,6 +57,10 @@ async def smpp_port(
     async def open_link(name: str) -> Redis:
         return await open_redis(stores.state.address, name=name, timeout=CONSUMER_PATIENCE)
 
+    prove_binds(settings, gateway.versions.own.phrases)
+    if texting:
+        # Whatever is published now, we may have to go back to our own words.
+        prove_texts(gateway.versions.own.tree, gateway.versions.own.phrases)
     state = stores.state
     if settings.sms.replicas:
         # WAIT holds up what is behind it on its connection: this one is for messages alone.
@@ -68,8 +74,7 @@ async def smpp_port(
         ),
         state=state,
         open_link=open_link,
-        tree=gateway.tree,
-        phrases=gateway.phrases,
+        versions=gateway.versions,
         inquiries=gateway.inquiries,
         hashes=gateway.hashes,
         seal=Seal(
@@ -80,6 +85,7 @@ async def smpp_port(
         jitter=random.random,
         consumer=f"{socket.gethostname()}-{os.getpid()}",
         observer=metrics.sms,
+        preferences=gateway.preferences,
     )
     binds = SmppBinds(
         wanted,

@@ -14,10 +14,13 @@ from api.keys import ApiKeys
 from config.errors import ConfigError
 from config.redis_settings import RedisSettings
 from config.settings import Settings
+from dargah.dialogue_of_settings import building, own_version
 from dargah.failures import Failure
 from dialogue.advance import leave
-from dialogue.check import load_dialogue
+from dialogue.live import LiveVersions
 from dialogue.phrases import Phrases
+from dialogue.preferences import Preferences
+from dialogue.published import Published
 from dialogue.state import EXPIRED
 from dialogue.tree import Tree
 from eligibility.cache import Cache
@@ -25,6 +28,7 @@ from eligibility.freshness import Freshness
 from eligibility.generation import Generation
 from eligibility.inquiry import Inquiries, InquirySettings, Observer
 from eligibility.ledger import Budget, Ledger
+from ivr.version import SpokenVersion
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash, load_or_create_key
 from state.sessions import SessionStore
@@ -108,11 +112,6 @@ def ledger_of(stores: Stores, settings: Settings) -> Ledger:
     )
 
 
-def dialogue_of(settings: Settings) -> tuple[Tree, Phrases]:
-    """The tree and the phrases, proven. Raises ConfigError."""
-    return load_dialogue(*dialogue_folders(settings), guide_folder(settings))
-
-
 def dialogue_folders(settings: Settings) -> tuple[Path | None, Path | None]:
     """Where the operator's own tree and phrases lie; None: those that come with Dargah."""
     own = settings.dialogue
@@ -128,8 +127,8 @@ def guide_folder(settings: Settings) -> Path | None:
 class Gateway:
     """What the edges stand on."""
 
-    tree: Tree
-    phrases: Phrases
+    versions: LiveVersions[SpokenVersion]
+    preferences: Preferences
     hashes: KeyedHash
     cache: Cache
     inquiries: Inquiries
@@ -138,6 +137,16 @@ class Gateway:
     ussd_sorry: str
     api: EligibilityApi
 
+    @property
+    def tree(self) -> Tree:
+        """Of the version in service."""
+        return self.versions.current.tree
+
+    @property
+    def phrases(self) -> Phrases:
+        """Of the version in service."""
+        return self.versions.current.phrases
+
 
 def gateway_of(
     stores: Stores,
@@ -145,9 +154,18 @@ def gateway_of(
     *,
     observer: Observer,
     turned: Callable[[str], None],
+    spoken: bool = True,
 ) -> Gateway:
-    """Everything behind the ports. Raises ConfigError for a tree or phrases that do not hold."""
-    tree, phrases = dialogue_of(settings)
+    """Everything behind the ports, which must be opened: `cache` and `versions` start and close.
+
+    `spoken`: the telephone is served too. Raises ConfigError for a dialogue that does not hold.
+    """
+    own_dialogue = own_version(settings, spoken=spoken)
+    tree, phrases = own_dialogue.tree, own_dialogue.phrases
+    versions = LiveVersions(own_dialogue, Published(stores.state), building(settings), clock=clock)
+    preferences = Preferences(
+        stores.state, kept_for=timedelta(days=settings.dialogue.preferences_kept_for)
+    )
     hashes = hashes_of(settings)
     cache = cache_of(stores, settings, _noticed)
     own = settings.eligibility
@@ -167,8 +185,7 @@ def gateway_of(
         observer=observer,
     )
     conversations = UssdConversations(
-        tree,
-        phrases,
+        versions,
         inquiries,
         SessionStore(stores.state),
         hashes,
@@ -177,13 +194,14 @@ def gateway_of(
             ended=settings.ussd.ended_ttl,
             turn=settings.dialogue.turn_timeout,
         ),
+        preferences=preferences,
         turned=turned,
     )
     busy = tree.exits.busy
     _, sorry = leave(tree, replace(EXPIRED, language=tree.languages[0]), busy)
     return Gateway(
-        tree=tree,
-        phrases=phrases,
+        versions=versions,
+        preferences=preferences,
         hashes=hashes,
         cache=cache,
         inquiries=inquiries,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 from dialogue.advance import advance, leave
 from dialogue.lookups import LOOKUPS, Inquiries
+from dialogue.preferences import Preferences
 from dialogue.state import EXPIRED, State
 from dialogue.steps import Input, Looked, LookUp, OutOfTime, Show, Start, Typed
 from dialogue.tree import Tree
@@ -23,6 +24,7 @@ class Conversation:
     `state` is where it stands after each call: keep it, and hand it back for the next answer.
     `turn_seconds` bounds a whole turn, look-ups included; what is late ends in exits.busy. `clock`
     gives the time of day in seconds; without one the length of a conversation is not limited.
+    `preferences`, if given, say which language begins, and learn of another that is chosen.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class Conversation:
         turn_seconds: float,
         state: State = EXPIRED,
         clock: Callable[[], float] = float,
+        preferences: Preferences | None = None,
     ) -> None:
         self.state = state
         self._tree = tree.on(channel)
@@ -43,11 +46,18 @@ class Conversation:
         self._asker = asker
         self._channel = channel
         self._turn_seconds = turn_seconds
+        self._preferences = preferences
+        self._chosen = ""
 
     async def start(
         self, entry: str, inputs: Sequence[str] = (), *, language: str | None = None
     ) -> Show:
-        """Begin at a service code of the tree, with what was dialled after it."""
+        """Begin at a service code of the tree, with what was dialled after it.
+
+        In the language that the person chose last, else in `language`, else in the tree's first.
+        """
+        if self._preferences is not None:
+            language = await self._preferences.language(self._asker) or language
         now = self._clock()
         typed = (Typed(text, now) for text in inputs)
         return await self._turn(Start(entry, language, now), *typed)
@@ -62,6 +72,13 @@ class Conversation:
         return show
 
     async def _turn(self, first: Input, *more: Input) -> Show:
+        show = await self._in_time(first, *more)
+        if self._chosen and self._preferences is not None:
+            chosen, self._chosen = self._chosen, ""
+            await self._preferences.choose(self._asker, chosen)
+        return show
+
+    async def _in_time(self, first: Input, *more: Input) -> Show:
         try:
             async with asyncio.timeout(self._turn_seconds):
                 show = await self._feed(first)
@@ -76,7 +93,10 @@ class Conversation:
             return step
 
     async def _feed(self, given: Input) -> Show:
+        before = self.state.language
         self.state, step = advance(self._tree, self.state, given)
+        if isinstance(given, Typed) and self._tree.speaks(before):
+            self._chosen = self.state.language if self.state.language != before else self._chosen
         while isinstance(step, LookUp):
             perform = LOOKUPS[step.what].perform
             result = await perform(self._inquirer, self._asker, self._channel, step)

@@ -8,22 +8,26 @@ ten alone waits two seconds.
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
 
 from dialogue.conversation import Conversation
 from dialogue.lookups import Inquiries
-from dialogue.phrases import Phrases
+from dialogue.notice import RECORDING
+from dialogue.phrases import language_of_script
+from dialogue.preferences import Preferences
 from dialogue.steps import Show
-from dialogue.tree import Menu, Message, Question, Tree
+from dialogue.tree import Menu, Message, Question
 from dialogue.typed import most_digits
+from dialogue.version import Versions
 from eligibility.answer import Asker
 from ivr.errors import MissingPrompt
 from ivr.fastagi import Environment
 from ivr.line import Line
-from ivr.prompts import Prompts
-from ivr.voices import Voices
+from ivr.prompts import FOLDER, Prompts
+from ivr.version import SpokenVersion
 from state.keyed_hash import KeyedHash
 from telecom.channel import Channel
 from telecom.msisdn import Msisdn, NotAnMsisdn
@@ -62,39 +66,44 @@ class CallTimes:
 class Calls:
     """What is done with every call; give its `take` to the FastAGI server.
 
-    `entry` is the service code of the tree at which calls begin.
+    `entry` is the service code of the tree at which calls begin. A call ends on the version of the
+    dialogue on which it began. `recorded` says whether there is a recording of the notice in a
+    language.
     """
 
     def __init__(
         self,
-        tree: Tree,
-        phrases: Phrases,
-        voices: Voices,
+        versions: Versions[SpokenVersion],
         inquirer: Inquiries,
         hashes: KeyedHash,
         *,
         entry: str,
         times: CallTimes | None = None,
+        preferences: Preferences | None = None,
+        recorded: Callable[[str], bool] = lambda _: False,
     ) -> None:
-        self._tree = tree.on(Channel.VOICE)
-        self._prompts = Prompts(voices, phrases)
+        self._versions = versions
         self._inquirer = inquirer
         self._hashes = hashes
         self._entry = entry
         self._times = times or CallTimes()
+        self._preferences = preferences
+        self._recorded = recorded
 
     async def take(self, line: Line, environment: Environment) -> None:
         """One call. Raises Hangup and LineStuck; whatever it held is free then."""
+        version = self._versions.current
         conversation = Conversation(
-            self._tree,
+            version.tree,
             self._inquirer,
             self._asker(environment),
             Channel.VOICE,
             turn_seconds=self._times.turn,
             clock=time.time,
+            preferences=self._preferences,
         )
         try:
-            result = await self._call(line, conversation)
+            result = await self._call(line, conversation, version)
         except MissingPrompt:
             # Not which: among the names may be the digits of a code.
             _log.error(
@@ -105,22 +114,35 @@ class Calls:
             result = FAILED
         await line.set_variable(RESULT, result)
 
-    async def _call(self, line: Line, conversation: Conversation) -> str:
+    async def _call(self, line: Line, conversation: Conversation, version: SpokenVersion) -> str:
+        said = Prompts(version.voices, version.phrases)
         await line.answer()
         screen = await conversation.start(self._entry)
+        await self._notice(line, screen.language)
         while not screen.last:
-            screen = await conversation.reply(await self._ask(line, screen))
-        await line.play(self._prompts.screen(screen))
-        if screen.hand_over or screen.screen == self._tree.exits.tries:
+            screen = await conversation.reply(await self._ask(line, screen, version, said))
+        await line.play(said.screen(screen))
+        if screen.hand_over or screen.screen == version.tree.exits.tries:
             return OPERATOR
         if "code" in screen.values:
-            await self._repeat(line, screen)
-        await line.play([self._prompts.own(screen.language, "goodbye")])
+            await self._repeat(line, screen, said)
+        await line.play([said.own(screen.language, "goodbye")])
         return DONE
 
-    async def _ask(self, line: Line, screen: Show) -> str:
-        prompts = self._prompts.screen(screen)
-        match self._tree.screens[screen.screen]:
+    async def _notice(self, line: Line, language: str) -> None:
+        notice = self._versions.notice()
+        language = language_of_script(language)  # a script is read, never heard
+        if notice is None or language not in notice.spoken or not self._recorded(language):
+            return
+        try:
+            await line.play([f"{FOLDER}/{language}/{RECORDING}"])
+        except MissingPrompt:
+            # Here, but not where Asterisk is. A call is worth more than its notice.
+            _log.warning("notice_recording_missing", language=language)
+
+    async def _ask(self, line: Line, screen: Show, version: SpokenVersion, said: Prompts) -> str:
+        prompts = said.screen(screen)
+        match version.tree.on(Channel.VOICE).screens[screen.screen]:
             case Menu(options=options):
                 longest = max(len(option.key) for option in options)
                 typed = await line.ask(prompts, max_digits=longest, seconds=self._times.digit)
@@ -138,13 +160,13 @@ class Calls:
         more = await line.ask((), max_digits=MORE_DIGITS, seconds=self._times.more_digits)
         return typed.text + more.text
 
-    async def _repeat(self, line: Line, screen: Show) -> None:
-        offer = [self._prompts.own(screen.language, "repeat")]
+    async def _repeat(self, line: Line, screen: Show, said: Prompts) -> None:
+        offer = [said.own(screen.language, "repeat")]
         for _ in range(self._times.repeats):
             typed = await line.ask(offer, max_digits=1, seconds=self._times.repeat)
             if typed.text != "1":
                 return
-            await line.play(self._prompts.screen(screen))
+            await line.play(said.screen(screen))
 
     def _asker(self, environment: Environment) -> Asker:
         try:

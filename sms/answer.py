@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import structlog
 
 from dialogue.lookups import Inquiries, is_own, told_values
-from dialogue.phrases import Language, Phrases
+from dialogue.phrases import Language, read_as
+from dialogue.preferences import Preferences
 from dialogue.steps import Value
 from dialogue.texts import TEXTS, text_of
-from dialogue.tree import Tree
+from dialogue.version import Version, Versions
 from eligibility.answer import Answer, Asker, OverBudget
 from eligibility.ledger import Kept
 from eligibility.tracking_code import is_code
@@ -23,6 +24,7 @@ from persian.jalali import tehran_date
 from sms.text import Code, Eligibility, Help, Request, Why
 from state.errors import ReplyError, Unavailable
 from telecom.channel import Channel
+from telecom.segments import split
 
 log = structlog.get_logger("sms")
 
@@ -48,21 +50,43 @@ class Said:
 
 
 class Answers:
-    """What to answer. The tree says which languages there are, the first one unless asked."""
+    """What to answer, in the version in service.
 
-    def __init__(self, tree: Tree, phrases: Phrases, inquiries: Inquiries) -> None:
+    In the language that the person chose last on any channel; else in Latin letters to those who
+    wrote them, else in the tree's first.
+    """
+
+    def __init__(
+        self,
+        versions: Versions[Version],
+        inquiries: Inquiries,
+        preferences: Preferences | None = None,
+    ) -> None:
+        self._versions = versions
         self._inquiries = inquiries
-        self._language = phrases[tree.languages[0]]
-        self._latin = phrases[LATIN] if LATIN in tree.languages else self._language
+        self._preferences = preferences
 
     async def answer(self, request: Request, asker: Asker) -> str:
-        """The one message that answers a request."""
-        language = self._latin if request.latin else self._language
-        return self._words(language, await self._said(request, asker))
+        """The one message that answers a request, the notice before it where there is room."""
+        language = await self._language(request, asker)
+        text = self._words(language, await self._said(request, asker))
+        notice = self._versions.notice()
+        return with_notice(notice.text(language.code) if notice is not None else None, text)
 
     def sorry(self) -> str:
         """What to say where we ourselves have failed."""
-        return text_of(self._language, "unavailable", {})
+        version = self._versions.current
+        return text_of(version.phrases[version.tree.languages[0]], "unavailable", {})
+
+    async def _language(self, request: Request, asker: Asker) -> Language:
+        chosen = None
+        if self._preferences is not None:
+            chosen = await self._preferences.language(asker)
+        version = self._versions.current
+        tree = version.tree
+        wanted = (chosen or "", LATIN if request.latin else "")
+        code = next((each for each in wanted if tree.speaks(each)), tree.languages[0])
+        return read_as(version.phrases, code)
 
     async def _said(self, request: Request, asker: Asker) -> Said:
         match request:
@@ -94,6 +118,14 @@ class Answers:
             # An inquirer's answer without its code: nothing true can be said of it.
             return text_of(language, "unavailable", {})
         return text_of(language, said.name, known)
+
+
+def with_notice(notice: str | None, text: str) -> str:
+    """The text, after the notice where both are one message."""
+    if notice is None:
+        return text
+    both = f"{notice}\n{text}"
+    return both if len(split(both, 0)) == 1 else text
 
 
 def said_of(result: Answer | OverBudget) -> Said:

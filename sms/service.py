@@ -19,8 +19,8 @@ import structlog
 from config.sms_settings import Numbering, SmsSettings
 from dialogue.check_texts import prove_texts
 from dialogue.lookups import Inquiries
-from dialogue.phrases import Phrases
-from dialogue.tree import Tree
+from dialogue.preferences import Preferences
+from dialogue.version import Version, Versions
 from smpp.pdu import ShortMessage, Status
 from sms.answer import Answers
 from sms.answering import Answering
@@ -61,8 +61,7 @@ class Sms:
         *,
         state: Commands,
         open_link: Callable[[str], Awaitable[Link]],
-        tree: Tree,
-        phrases: Phrases,
+        versions: Versions[Version],
         inquiries: Inquiries,
         hashes: KeyedHash,
         seal: Seal,
@@ -71,14 +70,15 @@ class Sms:
         jitter: Callable[[], float],
         consumer: str,
         observer: Observer,
+        preferences: Preferences | None = None,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        prove_texts(tree, phrases)
+        prove_texts(versions.current.tree, versions.current.phrases)
         self._settings = settings
         self._observer = observer
         self._draining = False
         self._sweep: asyncio.Task[None] | None = None
-        answers = Answers(tree, phrases, inquiries)
+        answers = Answers(versions, inquiries, preferences)
 
         def operator(name: str) -> _Operator:
             stream = partial(Stream, state, group=GROUP, consumer=consumer)

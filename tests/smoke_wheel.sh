@@ -70,6 +70,8 @@ assert importlib.util.find_spec('tests') is None, 'tests are importable'
 must dargah --help
 must dargah check
 must dargah carrier --help
+must dargah dialogue publish --by wheel
+must dargah dialogue back
 must dargah text --help
 must dargah call --help
 must dargah population 1000 people.csv --seed 1

@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from config.sms_settings import SmsSettings
 from dialogue.phrases import Phrases
+from dialogue.preferences import Preferences
+from dialogue.version import OneVersion, Version, Versions
 from eligibility.answer import Answer, Asker, OverBudget
 from eligibility.ledger import Kept
 from smpp.data_coding import decode_text
@@ -165,6 +167,8 @@ class Line:
         inquiries: object = None,
         phrases: Phrases = PHRASES,
         open_link: Callable[[str], Awaitable[Link]] | None = None,
+        versions: Versions[Version] | None = None,
+        preferences: Preferences | None = None,
         **settings: object,
     ) -> Sms:
         """An `Sms` as a process has it, each under a name of its own."""
@@ -174,8 +178,7 @@ class Line:
             SmsSettings(**fields),  # type: ignore[arg-type]
             state=state or self.redis,
             open_link=open_link or self.link,
-            tree=TREE,
-            phrases=phrases,
+            versions=versions or OneVersion(Version(TREE, phrases)),
             inquiries=inquiries or self.inquiries,  # type: ignore[arg-type]
             hashes=KeyedHash(b"h" * 32),
             seal=Seal(key, lambda n: bytes([self.made]) * n),
@@ -184,6 +187,7 @@ class Line:
             jitter=float,
             consumer=f"process-{self.made}",
             observer=self.counted,
+            preferences=preferences,
             pause=self.pause,
         )
 

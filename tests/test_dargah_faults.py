@@ -21,9 +21,10 @@ from api.exchange import ApiRequest
 from api.keys import SCOPES, ApiKeys
 from config.redis_settings import RedisSettings
 from config.settings import Settings, read_settings
+from dargah.dialogue_of_settings import own_version
 from dargah.metrics import Metrics
 from dargah.screen_reader import read_back
-from dargah.wiring import Gateway, clock, dialogue_of, gateway_of
+from dargah.wiring import Gateway, clock, gateway_of
 from eligibility.load import LoadOptions, load
 from eligibility.tracking_code import is_code
 from eligibility.verdict import Outcome
@@ -85,7 +86,8 @@ def test_whichever_call_fails_a_phone_is_told_the_truth(
 ) -> None:
     """Whichever call to Redis fails, the caller reads the right outcome or to try again."""
     settings = settings_in(tmp_path)
-    tree, phrases = dialogue_of(settings)
+    version = own_version(settings)
+    tree, phrases = version.tree, version.phrases
 
     async def dial(commands: Commands) -> list[str]:
         """Every screen of one call, by menu, each sent as a network does."""

@@ -16,6 +16,7 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 from dialogue.check import load_dialogue
 from dialogue.conversation import Conversation
+from dialogue.version import OneVersion
 from eligibility.answer import Answer, Asker, OverBudget
 from eligibility.ledger import Kept
 from eligibility.verdict import INVALID_ID, Outcome, Source, Verdict
@@ -28,6 +29,7 @@ from ivr.pcm import from_wav
 from ivr.prompts import Prompts
 from ivr.server import CallLimits, FastAgiServer
 from ivr.synthesiser import NoSynthesiser, find_synthesiser
+from ivr.version import SpokenVersion
 from ivr.voices import load_voices
 from state.keyed_hash import KeyedHash
 from telecom.channel import Channel
@@ -134,7 +136,11 @@ def calls_for(registry: Registry) -> Calls:
     """The call as the gateway has it, on a registry."""
     tree, phrases = load_dialogue()
     return Calls(
-        tree, phrases, load_voices(), registry, KeyedHash(b"k" * 32), entry="*4*1420", times=TIMES
+        OneVersion(SpokenVersion(tree, phrases, load_voices())),
+        registry,
+        KeyedHash(b"k" * 32),
+        entry="*4*1420",
+        times=TIMES,
     )
 
 

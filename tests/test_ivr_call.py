@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialogue.check import load_dialogue
+from dialogue.version import OneVersion
 from eligibility.answer import Answer, Asker, OverBudget
 from eligibility.ledger import Kept
 from eligibility.verdict import CANNOT_CHECK, INVALID_ID, Outcome, Source, Verdict
@@ -14,6 +15,7 @@ from ivr.call import Calls, CallTimes
 from ivr.errors import Hangup, LineStuck
 from ivr.line import Line, LineTimes
 from ivr.prompts import value_words
+from ivr.version import SpokenVersion
 from ivr.voices import load_voices
 from state.keyed_hash import KeyedHash
 from telecom.channel import Channel
@@ -25,6 +27,7 @@ AS_OF = datetime(2026, 11, 21, tzinfo=UTC)
 UNTIL = date(2027, 3, 20)
 TREE, PHRASES = load_dialogue()
 VOICES = load_voices()
+VERSIONS = OneVersion(SpokenVersion(TREE, PHRASES, VOICES))
 HASHES = KeyedHash(b"k" * 32)
 
 
@@ -76,7 +79,7 @@ def call(peer: AgiPeer, registry: Registry, caller: str = "09121234567", pres: s
         line = Line(peer.write, LineTimes(hangup=0.0))
         peer.tell = line.receive_bytes
         peer.begin(caller, pres)
-        calls = Calls(TREE, PHRASES, VOICES, registry, HASHES, entry="*4*1420")
+        calls = Calls(VERSIONS, registry, HASHES, entry="*4*1420")
         await calls.take(line, await line.began())
 
     asyncio.run(main())
@@ -253,7 +256,7 @@ def test_the_registry_hangs() -> None:
         peer.begin()
         times = CallTimes(turn=0.01)
         registry = Registry(stuck=True)
-        calls = Calls(TREE, PHRASES, VOICES, registry, HASHES, entry="*4*1420", times=times)
+        calls = Calls(VERSIONS, registry, HASHES, entry="*4*1420", times=times)
         await calls.take(line, await line.began())
 
     peer = AgiPeer(["1", ID])

@@ -12,6 +12,7 @@ from config.errors import ConfigError
 from dialogue.check import findings
 from dialogue.check_texts import prove_texts, text_renderings
 from dialogue.phrases import Phrases
+from dialogue.version import OneVersion, Version
 from eligibility.answer import Answer, Asker, OverBudget
 from eligibility.ledger import Kept
 from eligibility.verdict import Outcome
@@ -24,6 +25,7 @@ from telecom.segments import split
 from tests.scripted_inquirer import AS_OF, CODE, PHRASES, TREE, UNTIL, answers, verdict
 
 ASKER = Asker("a" * 32)
+VERSIONS = OneVersion(Version(TREE, PHRASES))
 
 
 class Fixed:
@@ -44,7 +46,7 @@ class Fixed:
 
 def said(result: Answer | OverBudget, request: Request, kept: Kept | None = None) -> str:
     """The one message."""
-    return asyncio.run(Answers(TREE, PHRASES, Fixed(result, kept)).answer(request, ASKER))
+    return asyncio.run(Answers(VERSIONS, Fixed(result, kept)).answer(request, ASKER))
 
 
 @given(answers(), st.booleans())
@@ -111,7 +113,7 @@ def test_a_stale_answer_says_so() -> None:
 def test_where_only_persian_is_offered() -> None:
     """Who writes in Latin letters is answered in the line's own language if it has no English."""
     only = replace(TREE, languages=("fa",))
-    answers_ = Answers(only, PHRASES, Fixed(OverBudget(1.0)))
+    answers_ = Answers(OneVersion(Version(only, PHRASES)), Fixed(OverBudget(1.0)))
     assert "فقط یک" in asyncio.run(answers_.answer(Help(Why.SEVERAL, latin=True), ASKER))
 
 

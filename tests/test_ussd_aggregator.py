@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dialogue.version import OneVersion, Version
 from state.errors import Unavailable
 from state.keyed_hash import KeyedHash
 from state.sessions import SessionStore, Stored
@@ -34,7 +35,11 @@ class NoStore(SessionStore):
 def answer(form: dict[str, str]) -> tuple[int, str]:
     """One request to an aggregator's door, without sessions."""
     conversations = UssdConversations(
-        TREE, PHRASES, ScriptedInquirer(), NoStore(), KeyedHash(b"k" * 32), times=UssdTimes()
+        OneVersion(Version(TREE, PHRASES)),
+        ScriptedInquirer(),
+        NoStore(),
+        KeyedHash(b"k" * 32),
+        times=UssdTimes(),
     )
     return asyncio.run(Aggregator(conversations, "test").answer(form))
 

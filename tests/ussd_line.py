@@ -5,7 +5,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from dialogue.phrases import Phrases
+from dialogue.preferences import Preferences
 from dialogue.tree import Tree
+from dialogue.version import OneVersion, Version, Versions
 from state.commands import Commands
 from state.keyed_hash import KeyedHash
 from state.link import Redis, open_redis
@@ -21,6 +23,7 @@ HASHES = KeyedHash(b"a key for the tests alone, 32 by")
 NUMBER = Msisdn("989121234567")
 FA = {key: phrase.text for key, phrase in PHRASES["fa"].phrases.items()}
 MENU = "تأمین اجتماعی 1420\n1 اعتبار درمان\n2 پیگیری\n3 راهنمای خدمات\n9 English"
+MENU_EN = "Social Security 1420\n1 Treatment cover\n2 Follow-up\n3 Guide to services\n9 Farsi"
 ANSWER = "اعتبار درمان تا ۱۴۰۵/۱۲/۲۹ برقرار است.\nکد پیگیری: 48305172606"
 
 
@@ -36,15 +39,17 @@ class Line:
     turned: list[Turned] = field(default_factory=list)
     session_id: str = "s1"
     code: str = "*4*1420#"
+    versions: Versions[Version] | None = None
+    preferences: Preferences | None = None
 
     def __post_init__(self) -> None:
         self.gateway = UssdConversations(
-            self.tree,
-            self.phrases,
+            self.versions or OneVersion(Version(self.tree, self.phrases)),
             self.inquirer,
             SessionStore(self.commands),
             HASHES,
             times=self.times,
+            preferences=self.preferences,
             turned=self.turned.append,
         )
 

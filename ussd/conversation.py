@@ -14,21 +14,22 @@ from enum import StrEnum
 from dialogue.advance import leave
 from dialogue.conversation import Conversation
 from dialogue.lookups import Inquiries
-from dialogue.phrases import Phrases
+from dialogue.phrases import read_as
+from dialogue.preferences import Preferences
 from dialogue.state import EXPIRED, State
 from dialogue.steps import Show
-from dialogue.tree import Tree
+from dialogue.version import Version, Versions
 from eligibility.answer import Asker
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash
 from state.sessions import SessionStore
 from telecom.channel import Channel
 from telecom.msisdn import Msisdn
-from telecom.screen import USSD, Limit, pages
+from telecom.screen import USSD, Limit
 from telecom.service_code import NotAServiceCode, match, normalise_dialled
-from ussd.rendering import render
+from ussd.rendering import prove_keys, render
 from ussd.requests import Again, Begin, Dialogue, GoOn, Todo, TooLate, UssdRequest, UssdUnit
-from ussd.sessions import Heard, HeardUnit, Session, UssdReply, decode, encode
+from ussd.sessions import Session, UssdReply, decode, encode
 
 MOST_INPUTS = 16
 """Answers dialled at once beyond this are not menu answers any more."""
@@ -62,33 +63,42 @@ class Turned(StrEnum):
     """The network did not take our screen."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """A session after a request, and what it comes from: the version's words, and the step."""
+
+    session: Session
+    version: Version
+    show: Show | None = None
+
+
 def _uncounted(_: Turned) -> None:
     """Count nothing."""
 
 
 class UssdConversations:
-    """All USSD sessions of a gateway."""
+    """All USSD sessions of a gateway. Each goes on with the version that it began on."""
 
     def __init__(
         self,
-        tree: Tree,
-        phrases: Phrases,
+        versions: Versions[Version],
         inquirer: Inquiries,
         sessions: SessionStore,
         hashes: KeyedHash,
         *,
         times: UssdTimes,
+        preferences: Preferences | None = None,
         language: str | None = None,
         turned: Callable[[Turned], None] = _uncounted,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._tree = tree.on(Channel.USSD)
-        self._phrases = phrases
+        self._versions = versions
         self._inquirer = inquirer
         self._sessions = sessions
         self._hashes = hashes
         self._times = times
-        self._language = language if language and tree.speaks(language) else tree.languages[0]
+        self._preferences = preferences
+        self._language = language
         self._turned = turned
         self._clock = clock
 
@@ -144,16 +154,17 @@ class UssdConversations:
 
     def prove(self, limit: Limit) -> None:
         """Raises ValueError where every text could not be shown on such a screen."""
-        for language in self._phrases.values():
-            pages("x" * (limit.octets + 1) * 2, language.more, language.back, limit)
+        prove_keys(self._versions.current.phrases, limit)
 
     def busy(self, limit: Limit = USSD) -> UssdReply:
         """The last word where there is no room for one turn more."""
-        return self._exit(EXPIRED, self._tree.exits.busy, Turned.UNAVAILABLE, limit)
+        exits = self._versions.current.tree.exits
+        return self._exit(EXPIRED, exits.busy, Turned.UNAVAILABLE, limit)
 
     def unavailable(self, limit: Limit = USSD) -> UssdReply:
         """The last word where a turn cannot even begin."""
-        return self._exit(EXPIRED, self._tree.exits.unavailable, Turned.UNAVAILABLE, limit)
+        exits = self._versions.current.tree.exits
+        return self._exit(EXPIRED, exits.unavailable, Turned.UNAVAILABLE, limit)
 
     async def _unit(self, unit: UssdUnit, gone: Callable[[], bool]) -> UssdReply | None:
         return await self._answer(unit, unit.dialogue.session_ttl or self._times.session, gone)
@@ -185,33 +196,39 @@ class UssdConversations:
                     # It was there when we began: the network has ended it meanwhile.
                     return None
                 case TooLate(state):
-                    expired = self._tree.exits.expired
+                    expired = self._versions.current.tree.exits.expired
                     return self._exit(state, expired, Turned.EXPIRED, request.limit)
-            following = await self._following(request, todo)
+            try:
+                following = await self._following(request, todo)
+            except _AWAY:
+                # What the conversation began on must be fetched, and cannot be now.
+                return self.unavailable(request.limit)
             if gone():
                 return None
+            session = following.session
             version = stored.version if stored is not None else 0
-            kept_for = self._times.ended if following.over else ttl
+            kept_for = self._times.ended if session.over else ttl
             try:
-                if await self._sessions.save(key, version, encode(following), kept_for):
-                    return self._counted(following)
+                if await self._sessions.save(key, version, encode(session), kept_for):
+                    return self._counted(session)
             except _AWAY:
                 return self._unkept(following, request.limit)
             # Another request for this session was quicker: see what it left.
         return self.busy(request.limit)
 
-    async def _following(self, request: UssdRequest | UssdUnit, todo: Todo) -> Session:
-        """The session after this request."""
+    async def _following(self, request: UssdRequest | UssdUnit, todo: Todo) -> _Turn:
+        """The session after this request. Raises Unavailable or ReplyError."""
         if isinstance(todo, GoOn):
             return await self._go_on(todo, request.msisdn, request.limit)
         assert isinstance(todo, Begin)
         return await self._begin(todo, request.msisdn, request.limit)
 
-    async def _begin(self, todo: Begin, msisdn: Msisdn, limit: Limit) -> Session:
+    async def _begin(self, todo: Begin, msisdn: Msisdn, limit: Limit) -> _Turn:
         """A session from its first request: the code, and what was dialled after it."""
-        conversation = self._conversation(msisdn, EXPIRED)
+        version = self._versions.current
+        conversation = self._conversation(version, msisdn, EXPIRED)
         try:
-            found = match(self._tree.entries, todo.dialled)
+            found = match(version.tree.entries, todo.dialled)
         except NotAServiceCode:
             found = None
         if found is None:
@@ -221,47 +238,54 @@ class UssdConversations:
             typed = [part for part in normalise_dialled(todo.typed).split("*") if part]
             inputs = [*dialled, *(part.rstrip("#") for part in typed)]
             show = await conversation.start(entry, inputs[:MOST_INPUTS], language=self._language)
-        return self._session(conversation, show, todo.heard, limit)
+        notice = self._versions.notice()
+        first = notice.text(show.language) if notice is not None else None
+        screens = tuple(render(version.phrases, show, limit, first))
+        return _Turn(Session(conversation.state, screens, show.last, todo.heard), version, show)
 
-    async def _go_on(self, todo: GoOn, msisdn: Msisdn, limit: Limit) -> Session:
+    async def _go_on(self, todo: GoOn, msisdn: Msisdn, limit: Limit) -> _Turn:
         """The session after an answer: another page, or what the dialogue says next."""
         session, heard = todo.session, todo.heard
-        language = self._phrases.get(session.state.language)
-        if language is not None and len(session.pages) > 1:
+        # A version that nobody knows any more: the one in service says that it is expired.
+        version = await self._versions.of(session.state.tree) or self._versions.current
+        spoken = session.state.language
+        if version.tree.speaks(spoken) and len(session.pages) > 1:
+            language = read_as(version.phrases, spoken)
             key = normalise_dialled(todo.typed).strip("#")
             if key == language.more_key and session.page < len(session.pages) - 1:
-                return session.turned(+1, heard)
+                return _Turn(session.turned(+1, heard), version)
             if key == language.back_key and session.page > 0:
-                return session.turned(-1, heard)
+                return _Turn(session.turned(-1, heard), version)
             if session.last:
-                return session.turned(0, heard)
-        conversation = self._conversation(msisdn, session.state)
+                return _Turn(session.turned(0, heard), version)
+        conversation = self._conversation(version, msisdn, session.state)
         show = await conversation.reply(todo.typed)
-        return self._session(conversation, show, heard, limit)
+        screens = tuple(render(version.phrases, show, limit))
+        return _Turn(Session(conversation.state, screens, show.last, heard), version, show)
 
-    def _conversation(self, msisdn: Msisdn, state: State) -> Conversation:
+    def _conversation(self, version: Version, msisdn: Msisdn, state: State) -> Conversation:
         asker = Asker(self._hashes.of("asker", msisdn.digits))
         return Conversation(
-            self._tree,
+            version.tree,
             self._inquirer,
             asker,
             Channel.USSD,
             turn_seconds=self._times.turn,
             state=state,
             clock=self._clock,
+            preferences=self._preferences,
         )
 
-    def _session(
-        self, conversation: Conversation, show: Show, heard: Heard | HeardUnit, limit: Limit
-    ) -> Session:
-        screens = tuple(render(self._phrases, show, limit))
-        return Session(conversation.state, screens, show.last, heard)
-
-    def _unkept(self, session: Session, limit: Limit) -> UssdReply:
+    def _unkept(self, following: _Turn, limit: Limit) -> UssdReply:
         """What to say where the session cannot be kept: its end, if it has come to it."""
+        session, show = following.session, following.show
+        if not session.over and show is not None and show.last:
+            # Perhaps it is the notice alone that makes pages of it.
+            screens = tuple(render(following.version.phrases, show, limit))
+            session = replace(session, pages=screens)
         if session.over:
             return self._counted(session)
-        unavailable = self._tree.exits.unavailable
+        unavailable = self._versions.current.tree.exits.unavailable
         return self._exit(session.state, unavailable, Turned.UNAVAILABLE, limit)
 
     def _counted(self, session: Session) -> UssdReply:
@@ -271,7 +295,10 @@ class UssdConversations:
     def _exit(self, state: State, exit_: str, turned: Turned, limit: Limit) -> UssdReply:
         """Close the session with one of the tree's exits."""
         self._turned(turned)
-        if not self._tree.speaks(state.language):
-            state = replace(state, language=self._language)
-        _, show = leave(self._tree, state, exit_)
-        return UssdReply(render(self._phrases, show, limit)[0], more=False)
+        version = self._versions.current
+        tree = version.tree.on(Channel.USSD)
+        if not tree.speaks(state.language):
+            asked = self._language or ""
+            state = replace(state, language=asked if tree.speaks(asked) else tree.languages[0])
+        _, show = leave(tree, state, exit_)
+        return UssdReply(render(version.phrases, show, limit)[0], more=False)

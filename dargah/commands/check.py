@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from config.errors import ConfigError
 from config.settings import read_settings
-from dargah.ivr_port import peers_of, voices_of
+from dargah.dialogue_of_settings import voices_of
+from dargah.ivr_port import peers_of
 from dargah.serving import http_settings
 from dargah.wiring import dialogue_folders, guide_folder
 from dialogue.check import findings, read_dialogue

@@ -26,8 +26,8 @@ from dargah.demo_folder import demo_folder
 from dargah.demo_key import FILE as KEY_FILE
 from dargah.demo_key import demo_key
 from dargah.demo_people import ready_people
+from dargah.dialogue_of_settings import voices_of
 from dargah.failures import Failure
-from dargah.ivr_port import voices_of
 from dargah.logs import set_up_logs
 from dargah.once import play_all
 from dargah.provider import Provider

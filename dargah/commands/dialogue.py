@@ -1,38 +1,72 @@
-"""`dargah dialogue`: the work of those who write the dialogue and its words."""
+"""`dargah dialogue`: what the line says, shown on a page, and changed while it runs."""
 
 import argparse
+import asyncio
 import os
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from config.settings import Settings, read_settings
+from dargah.dialogue_of_settings import (
+    GUIDE,
+    PHRASES,
+    TREE,
+    VOICE,
+    folders_of,
+    own_version,
+    prove_guide,
+)
 from dargah.failures import Failure
-from dargah.ivr_port import voices_of
-from dargah.wiring import dialogue_of, guide_folder
+from dargah.operator_name import operator_name
+from dargah.publishing import go_back, publish, show_versions
 from dargah.words_page import words_page
-from dialogue.check_guide import guide_findings
 from dialogue.guide import load_guide
-from ivr.voices import voice_findings
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What may follow `dargah dialogue`."""
-    does = parser.add_subparsers(dest="does", required=True, metavar="words")
+    does = parser.add_subparsers(dest="does", required=True, metavar="words|publish|versions|back")
     page = does.add_parser("words", help="every screen, text and spoken sentence, as Markdown")
     page.add_argument("--to", type=Path, metavar="FILE", help="write it there (docs/words.md)")
+    put = does.add_parser("publish", help="prove the files, and let every gateway speak from them")
+    for name, what in (
+        (TREE, "tree.toml"),
+        (PHRASES, "phrase files, such as fa.toml"),
+        (VOICE, "voices, such as fa.toml"),
+        (GUIDE, "the guide's topics, such as brokers.toml"),
+    ):
+        flag = "tree" if name == TREE else name
+        put.add_argument(
+            f"--{flag}",
+            dest=name,
+            type=Path,
+            metavar="DIR",
+            help=f"the folder with {what}; else that of the settings, else what comes with Dargah",
+        )
+    put.add_argument("--by", required=True, metavar="NAME", help="who publishes it")
+    does.add_parser("versions", help="what is kept, what is in service, and who did what when")
+    back = does.add_parser("back", help="put the version before in service again")
+    back.add_argument("version", nargs="?", metavar="VERSION", help="or this one")
+    back.add_argument("--by", metavar="NAME", help="who does it; else the login name")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the page of all words."""
+    """Show the words; publish, list or go back."""
     settings = read_settings(args.settings, os.environ)
-    return _words(settings, args.to)
+    if args.does == "words":
+        return _words(settings, args.to)
+    does: dict[str, Callable[[Settings, argparse.Namespace], Awaitable[int]]] = {
+        "publish": _publish,
+        "versions": _versions,
+        "back": _back,
+    }
+    return asyncio.run(_awaited(does[args.does](settings, args)))
 
 
 def _words(settings: Settings, to: Path | None) -> int:
-    tree, phrases = dialogue_of(settings)
-    voices, guide = voices_of(settings), load_guide(guide_folder(settings))
-    for finding in (*voice_findings(voices, tree, phrases), *guide_findings(guide, phrases)):
-        raise Failure(str(finding))
-    page = words_page(tree, phrases, voices, guide)
+    version, folder = own_version(settings), folders_of(settings)[GUIDE]
+    prove_guide(folder, version.phrases)
+    page = words_page(version.tree, version.phrases, version.voices, load_guide(folder))
     if to is None:
         print(page, end="")
         return 0
@@ -42,3 +76,24 @@ def _words(settings: Settings, to: Path | None) -> int:
         raise Failure(f"{to}: cannot be written ({error.strerror}).") from None
     print(f"{to}: {page.count('<pre')} texts.")
     return 0
+
+
+async def _awaited(done: Awaitable[int]) -> int:
+    return await done
+
+
+async def _publish(settings: Settings, args: argparse.Namespace) -> int:
+    own = {name: getattr(args, name) for name in (TREE, PHRASES, VOICE, GUIDE)}
+    for name, folder in own.items():
+        if folder is not None and not folder.is_dir():
+            raise Failure(f"{folder} is no folder with the files of {name}.")
+    chosen = {name: folder for name, folder in own.items() if folder is not None}
+    return await publish(settings, chosen, operator_name(args.by))
+
+
+async def _versions(settings: Settings, args: argparse.Namespace) -> int:
+    return await show_versions(settings)
+
+
+async def _back(settings: Settings, args: argparse.Namespace) -> int:
+    return await go_back(settings, args.version, operator_name(args.by))

@@ -2,13 +2,16 @@
 
 import argparse
 import os
+from dataclasses import replace
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
 from config.settings import read_settings
+from dargah.dialogue_of_settings import voices_of
 from dargah.failures import Failure
-from dargah.ivr_port import prompts_folder, voices_of
+from dargah.ivr_port import prompts_folder
 from dargah.wiring import required_folder
 from ivr.build_prompts import build, inventory, missing
 from ivr.synthesiser import NoSynthesiser, find_synthesiser
@@ -21,11 +24,19 @@ def options(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make what is missing or has changed, by espeak-ng; a person's recordings stay",
     )
+    parser.add_argument(
+        "--voice",
+        type=Path,
+        metavar="DIR",
+        help="of these voices, such as those about to be published; else of the settings'",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
     """List the recordings, or build them."""
     settings = read_settings(args.settings, os.environ)
+    if args.voice:
+        settings = replace(settings, ivr=replace(settings.ivr, voices=str(args.voice)))
     required_folder(settings.data_folder)
     voices, folder = voices_of(settings), prompts_folder(settings)
     if not args.build:
