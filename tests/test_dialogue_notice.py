@@ -30,7 +30,7 @@ from tests.ussd_line import ANSWER, MENU, Line, on
 from ussd.sessions import UssdReply
 
 UNTIL = NOON + timedelta(hours=1)
-SHORT = "امروز تعطیلیم."
+SHORT = "ما تعطیلیم."
 LONG = "مستمری آبان چهارشنبه پرداخت می‌شود؛ لطفاً تا آن روز شکیبا باشید."
 
 
