@@ -185,7 +185,7 @@ def test_a_bug_does_not_end_the_sweeping(
             swept.set()
 
         service = line.sms(parts_wait=0.01)
-        service._operators["mci"].inbox.sweep = sweep  # type: ignore[method-assign]
+        service._operators["mci"].inbox.sweep = sweep  # type: ignore[method-assign,assignment]
         async with running(service), asyncio.timeout(PATIENCE):
             await swept.wait()
 
