@@ -8,6 +8,7 @@ leaves the question, and it is answered anew: by the repeat rule under the same 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -58,6 +59,7 @@ class Answering:
         hashes: KeyedHash,
         numbering: Numbering,
         *,
+        clock: Callable[[], datetime],
         observer: Observer,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -68,6 +70,7 @@ class Answering:
         self._seal = seal
         self._hashes = hashes
         self._numbering = numbering
+        self._clock = clock
         self._observer = observer
         self._pause = pause
 
@@ -164,6 +167,7 @@ class Answering:
             ton, npi = as_set.name_ton, as_set.name_npi
         return Reply(
             taken.at,
+            self._clock().timestamp(),
             _numbered(ours, ton, npi),
             _numbered(taken.source, as_set.destination_ton, as_set.destination_npi),
             text,

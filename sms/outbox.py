@@ -149,7 +149,7 @@ class Outbox:
 
     def _left(self, reply: Reply) -> float:
         """Seconds for which the reply still holds; never more than a fresh one's."""
-        return min(self._validity, reply.at + self._validity - self._clock().timestamp())
+        return min(self._validity, reply.told_at + self._validity - self._clock().timestamp())
 
     def _message(self, reply: Reply, left: float) -> ShortMessage:
         # One message: the words are proven to fit (dialogue/check_texts.py).

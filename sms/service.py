@@ -95,6 +95,7 @@ class Sms:
                 seal,
                 hashes,
                 settings.numbering.get(name, Numbering()),
+                clock=clock,
                 observer=observer,
                 pause=pause,
             )
