@@ -130,9 +130,10 @@ class EligibilitySection:
 
 @dataclass(frozen=True, slots=True)
 class LoadSection:
-    """The loader; `max_reject_share` is a share of all rows, 0 to 1."""
+    """The loader: shares of all rows, and of the people who answer now, 0 to 1."""
 
     max_reject_share: float = field(metadata=within(0, 1))
+    max_shrink_share: float = field(metadata=within(0, 1))
 
 
 @dataclass(frozen=True, slots=True)

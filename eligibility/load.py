@@ -53,9 +53,12 @@ Progress = Callable[[Stage, int, int | None], None]
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
     """`max_reject_share` is of the rows, 0 to 1. `as_of` (aware): when the export was true; else
-    the time the file was last written."""
+    the time the file was last written. A generation that lacks more than `max_shrink_share` (0 to
+    1) of the people of the one that answers is loaded with `accept` alone."""
 
     max_reject_share: float = 0.01
+    max_shrink_share: float = 0.1
+    accept: bool = False
     pad_ids: bool = False
     as_of: datetime | None = None
 
@@ -135,6 +138,8 @@ class _Loading:
         for _ in self._read(spool):
             self._progress(Stage.READING, self._source.position, self._source.size)
             await asyncio.sleep(0)
+        # Rows are people at the most: what is too few already need not be written first.
+        await self._shrinks(spool.rows, "at most ")
         number = await self._generations.allocate(lease)
         await self._generations.free_leftovers(lease)
         try:
@@ -180,6 +185,11 @@ class _Loading:
             raise LoadRefused(f"{name} has no row that can be loaded; see {self._listed}.")
 
     def _reject(self, row: int, column: str, reason: str) -> None:
+        if self._source.ends_open:
+            raise LoadRefused(
+                f"{self._source.name}: the file ends in the middle of row {row}: it was cut short; "
+                "nothing was loaded: fetch the whole file and load it."
+            )
         self._rejects.reject(row, column, reason)
         most_rows = self._rows + self._source.text_left // SHORTEST_ROW
         if self._rejects.rejected > self._options.max_reject_share * most_rows:
@@ -211,7 +221,12 @@ class _Loading:
             self._rejects,
             lambda done: self._progress(Stage.WRITING, done, rows),
         )
-        whole = replace(loading, people=filled.people, duplicates=self._rejects.superseded)
+        whole = replace(
+            loading,
+            people=filled.people,
+            duplicates=self._rejects.superseded,
+            accepted=await self._shrinks(filled.people),
+        )
         buckets = layout.nationals.buckets + layout.foreigners.buckets
         await verify(
             self._cache,
@@ -224,6 +239,21 @@ class _Loading:
         self._progress(Stage.SAVING, 0, None)
         await save(self._cache)
         return await self._generations.mark_ready(lease, whole)
+
+    async def _shrinks(self, people: int, bound: str = "") -> bool:
+        """Whether far fewer people would answer than do. Raises LoadRefused if not accepted."""
+        now = await self._generations.current()
+        share = self._options.max_shrink_share
+        if now is None or now.people - people <= round(share * now.people, 6):
+            return False
+        if not self._options.accept:
+            raise LoadRefused(
+                f"{self._source.name} has {bound}{people:,} people where generation {now.number}, "
+                f"which answers, has {now.people:,}: more than {share:.2%} fewer "
+                "(max_shrink_share), so nothing was loaded; if that is right, load it with "
+                "--accept."
+            )
+        return True
 
     @property
     def _listed(self) -> str:

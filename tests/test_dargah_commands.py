@@ -331,3 +331,23 @@ def test_wrong_usage_is_told(environment: dict[str, str]) -> None:
         with_usage = dargah(*words, environment=environment)
         assert with_usage.returncode == 2
         assert "usage:" in with_usage.stderr
+
+
+def test_a_file_cut_short_replaces_nobody(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Half a file is refused with its row, fewer people with both numbers, unless accepted."""
+    whole, half, fewer = (tmp_path / name for name in ("p.csv", "half.csv", "fewer.csv"))
+    assert dargah("population", "2000", str(whole), environment=environment).returncode == 0
+    lines = whole.read_text().splitlines(keepends=True)
+    assert dargah("load", str(whole), environment=environment).returncode == 0
+    half.write_text("".join(lines[:1001]) + lines[1001][:30])
+    refused = dargah("load", str(half), environment=environment)
+    assert refused.returncode == 1
+    assert "ends in the middle of row 1002: it was cut short" in refused.stderr
+    fewer.write_text("".join(lines[:1001]))
+    refused = dargah("load", str(fewer), environment=environment)
+    assert refused.returncode == 1
+    assert re.search(r"has at most 1,000 people where generation 1\b.* has 2,000", refused.stderr)
+    assert dargah("load", "--accept", str(fewer), environment=environment).returncode == 0
+    listed = dargah("generations", environment=environment).stdout.splitlines()
+    assert "accepted" not in listed[1]
+    assert listed[2].endswith("<- answers  accepted: far fewer people")
