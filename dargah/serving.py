@@ -22,6 +22,7 @@ from dargah.metrics import Metrics
 from dargah.running import Running, announced
 from dargah.smpp_binds import SmppBinds
 from dargah.smpp_port import smpp_port
+from dargah.tls import server_context
 from dargah.wiring import Gateway, gateway_of, required_folder, stores_of
 from state.commands import Commands
 from state.errors import ReplyError, Unavailable
@@ -120,7 +121,8 @@ async def _stop(listening: Listening, within: float) -> None:
 def http_settings(settings: Settings) -> HttpSettings:
     """The HTTP edge's view of the settings.
 
-    Raises ConfigError for what is no network, and for a port that lacks its guard.
+    Raises ConfigError for what is no network, for a port that lacks its guard, and for a
+    certificate that cannot be used.
     """
     http, ussd, metrics = settings.http, settings.ussd, settings.metrics
     view = HttpSettings(
@@ -145,6 +147,11 @@ def http_settings(settings: Settings) -> HttpSettings:
     )
     for problem in problems(view):
         raise _placed(settings, problem)
+    if view.tls_certificate and view.tls_key:
+        try:
+            server_context(view.tls_certificate, view.tls_key)
+        except ConfigError as error:
+            raise _placed(settings, str(error)) from None
     return view
 
 
