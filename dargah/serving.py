@@ -36,6 +36,9 @@ log = structlog.get_logger("dargah")
 PARTS = frozenset({"ussd", "sms", "ivr", "http"})
 """What `serve --only` may name: USSD (by aggregators and SMPP), SMS, the telephone, the API."""
 
+AWAY = "does not answer"
+READS_ONLY = "does not accept writes"
+
 WATCHED_EVERY = 1.0
 """Seconds between two looks at whether Redis answers."""
 
@@ -182,6 +185,8 @@ def _edges(
 ) -> Edges:
     async def ready() -> Mapping[str, str]:
         cache, state = await asyncio.gather(_answers(stores.cache), _answers(stores.state))
+        # People are looked up all the same in a cache that takes none.
+        cache = OK if cache == READS_ONLY else cache
         population = OK if gateway.cache.current else "no generation is loaded"
         components = {"cache": cache, "state": state, "population": population}
         return components | dict(binds.ready() if binds else {})
@@ -198,13 +203,16 @@ def _edges(
 async def _answers(redis: Commands) -> str:
     try:
         await redis.send("PING")
-    except (Unavailable, ReplyError):
-        return "does not answer"
+    except ReplyError as error:
+        # So Redis answers a PING too while it cannot write to its disk.
+        return READS_ONLY if error.code == "MISCONF" else AWAY
+    except Unavailable:
+        return AWAY
     return OK
 
 
 async def _watch(stores: Stores, metrics: Metrics) -> None:
     while True:
         for role, redis in (("cache", stores.cache), ("state", stores.state)):
-            metrics.redis_up(role, up=await _answers(redis) == OK)
+            metrics.redis_up(role, up=await _answers(redis) != AWAY)
         await asyncio.sleep(WATCHED_EVERY)

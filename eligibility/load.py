@@ -9,7 +9,9 @@ load.
 """
 
 import asyncio
+import errno
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -33,6 +35,9 @@ from state.errors import ReplyError, Unavailable
 
 _ROWS_A_TURN: Final = 1_000
 """Rows read before the event loop gets its turn: some milliseconds."""
+
+_PAUSES: Final = (0.0, 0.1, 0.5, 1.0)
+"""Seconds before each try to clear away after a failure."""
 
 _FAULTS: Final = (Unavailable, ReplyError, BadGeneration, LeaseLost)
 
@@ -99,12 +104,23 @@ async def load(
             "Another load is running; wait for its end, or a minute if it was killed."
         ) from None
     except _FAULTS as error:
+        why = error.remedy if isinstance(error, ReplyError) else error
         raise LoadFailed(
-            f"The load stopped: {error}. The generation that answered before it still does, "
+            f"The load stopped: {why}. The generation that answered before it still does, "
             "unless `dargah generations` shows the new one; load again."
         ) from error
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise LoadFailed(
+                f"The load stopped: the disk of {_fullest(spools.parent, path.parent)} is full; "
+                "make room there and load again."
+            ) from error
         raise LoadFailed(f"The load stopped: {error.strerror or 'the disk failed'}.") from error
+
+
+def _fullest(*folders: Path) -> Path:
+    """The folder whose disk has the least room."""
+    return min(folders, key=lambda folder: shutil.disk_usage(folder).free).absolute()
 
 
 class _Loading:
@@ -145,8 +161,7 @@ class _Loading:
         try:
             ready = await self._build(spool, lease, number, token)
         except (LoadError, *_FAULTS, OSError, asyncio.CancelledError):
-            with suppress(*_FAULTS):
-                await self._generations.free_leftovers(lease)
+            await self._clear_away(lease, number)
             raise
         # From here on nothing of it is freed: a switch whose reply is lost may have happened.
         await self._generations.switch(lease, ready.number)
@@ -154,6 +169,20 @@ class _Loading:
             await self._generations.free_leftovers(lease)
         listed = self._rejects.rejected + self._rejects.superseded
         return Loaded(ready, self._rows, self._rejects.path if listed else None)
+
+    async def _clear_away(self, lease: str, number: int) -> None:
+        """Free what a load that failed has left; its facts at least, so that no list has it."""
+        for pause in _PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                await self._generations.free_leftovers(lease)
+                return
+            except Unavailable:
+                continue  # a command that was too slow ends the connection: there will be another
+            except _FAULTS:
+                break
+        with suppress(*_FAULTS):
+            await self._generations.forget(number)
 
     def _read(self, spool: Spool) -> Iterator[None]:
         """Read, check and spool the rows, some at a time. Raises LoadRefused, OSError."""
