@@ -16,6 +16,7 @@ from config.settings import Settings
 from dargah.bridge import settled
 from dargah.guard import address_of
 from dargah.metrics import Metrics
+from dargah.taken import cannot_listen
 from dargah.wiring import Gateway
 from dialogue.phrases import Phrases
 from dialogue.tree import Tree
@@ -65,12 +66,18 @@ def proven_voices(settings: Settings, tree: Tree, phrases: Phrases) -> Voices:
     voices = voices_of(settings)
     for finding in voice_findings(voices, tree, phrases):
         raise ConfigError(str(finding))
+    entry_of(settings, tree)
+    return voices
+
+
+def entry_of(settings: Settings, tree: Tree) -> str:
+    """The entry at which calls begin. Raises ConfigError where the tree has no such entry."""
     if settings.ivr.entry not in tree.entries:
         raise ConfigError(
             f"{settings.where('ivr', 'entry')}: ivr.entry: the tree has no entry "
             f"{settings.ivr.entry!r}; it has {', '.join(sorted(tree.entries))}."
         )
-    return voices
+    return settings.ivr.entry
 
 
 @asynccontextmanager
@@ -111,11 +118,8 @@ async def ivr_port(
             ivr.port, server, BACKLOG, ivr.host
         )
     except CannotListenError as error:
-        reason = getattr(error.socketError, "strerror", None) or "it cannot be opened"
-        raise ConfigError(
-            f"{settings.where('ivr', 'port')}: ivr.port: cannot listen on {ivr.host} port "
-            f"{ivr.port}: {reason}."
-        ) from None
+        sentence = cannot_listen("ivr.port", ivr.host, ivr.port, error)
+        raise ConfigError(f"{settings.where('ivr', 'port')}: {sentence}.") from None
     metrics.watch_calls(lambda: server.calls, server.ended)
     try:
         yield f"{ivr.host}:{listening.getHost().port}"  # type: ignore[attr-defined]

@@ -95,6 +95,7 @@ class CsvSource:
             raise
         self._pushed_back: deque[str] = deque()
         self._row = 0
+        self._open_end = False
 
     def __enter__(self) -> "CsvSource":
         return self
@@ -127,6 +128,14 @@ class CsvSource:
         """Bytes of text that can follow at the most, those read ahead included."""
         left = self.size - self.position + _READ_AHEAD
         return left * _MOST_PACKED if self._compressed else left
+
+    @property
+    def ends_open(self) -> bool:
+        """Whether the row just given is the file's last and has no line end after it.
+
+        So ends a file that was cut short; and, since some programs write none, one that is whole.
+        """
+        return self._open_end and not self._pushed_back
 
     def sha256(self) -> str:
         """The hash of the bytes read so far: of the file, once its rows are all read."""
@@ -181,6 +190,8 @@ class CsvSource:
             raise self._damaged() from None
         except OSError as error:
             raise LoadRefused(f"{self.name} cannot be read: {error.strerror}.") from None
+        if line:
+            self._open_end = line[-1] not in "\r\n"
         if not line.isascii():
             try:
                 line.encode("utf-8")

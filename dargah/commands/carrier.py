@@ -86,7 +86,10 @@ def _serve(args: argparse.Namespace, settings: Settings) -> int:
         try:
             carrier = await start_carrier(reactor, own)
         except CannotListenError:
-            raise Failure(f"port {args.port} on {args.host} can't be listened on.") from None
+            raise Failure(
+                f"port {args.port} on {args.host} can't be listened on; "
+                "give another --port, or stop what listens there."
+            ) from None
         except OSError as error:
             raise Failure(f"the control socket {control}: {error.strerror}.") from None
         _invite(args.host, carrier.port, list(users), control)

@@ -2,18 +2,23 @@
 
 import argparse
 import os
+from collections.abc import Iterator
 
 from config.errors import ConfigError
-from config.settings import read_settings
-from dargah.ivr_port import peers_of, voices_of
+from config.settings import Settings, read_settings
+from dargah.ivr_port import entry_of, peers_of, prompts_folder, voices_of
 from dargah.serving import http_settings
 from dargah.wiring import dialogue_folders
 from dialogue.check import findings, read_dialogue
 from dialogue.check_words import renderings
 from dialogue.phrases import Phrases
 from dialogue.tree import Tree
+from ivr.build_prompts import missing
 from ivr.voices import voice_findings
 from telecom.screen import octets_of
+
+NAMED = 10
+"""Missing recordings that are named; a machine without any lacks a hundred."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -31,18 +36,17 @@ def run(args: argparse.Namespace) -> int:
     except ConfigError as error:
         print(error, *error.others, sep="\n")
         return 1
-    try:
-        http_settings(settings)
-    except ConfigError as error:
-        problems.append(str(error))
+    for proof in (http_settings, peers_of):
+        try:
+            proof(settings)
+        except ConfigError as error:
+            problems.append(str(error))
     try:
         tree, phrases = read_dialogue(*dialogue_folders(settings))
         found = findings(tree, phrases)
         problems += map(str, found)
         if not found:
-            voices = voice_findings(voices_of(settings), tree, phrases)
-            problems += map(str, voices)
-            peers_of(settings)
+            problems += _of_the_telephone(settings, tree, phrases)
             _report(tree, phrases, whole=args.screens)
     except ConfigError as error:
         problems.append(str(error))
@@ -51,6 +55,24 @@ def run(args: argparse.Namespace) -> int:
     if not problems:
         print("Settings, tree and phrases hold.")
     return 1 if problems else 0
+
+
+def _of_the_telephone(settings: Settings, tree: Tree, phrases: Phrases) -> Iterator[str]:
+    """What the telephone lacks; recordings are noted alone: they may be made later."""
+    try:
+        entry_of(settings, tree)
+    except ConfigError as error:
+        yield str(error)
+    voices = voices_of(settings)
+    yield from map(str, voice_findings(voices, tree, phrases))
+    folder = prompts_folder(settings)
+    if lacking := missing(voices, folder):
+        more = f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
+        print(
+            f"Note: {len(lacking)} recordings are missing in {folder}: "
+            f"{', '.join(lacking[:NAMED])}{more}; `dargah prompts` lists them, "
+            "`dargah prompts --build` makes them."
+        )
 
 
 def _report(tree: Tree, phrases: Phrases, *, whole: bool) -> None:

@@ -29,6 +29,11 @@ def options(parser: argparse.ArgumentParser) -> None:
         "the file was last written",
     )
     parser.add_argument(
+        "--accept",
+        action="store_true",
+        help="load it although it has far fewer people than the generation that answers",
+    )
+    parser.add_argument(
         "--max-reject-share",
         type=float,
         metavar="SHARE",
@@ -44,7 +49,13 @@ def run(args: argparse.Namespace) -> int:
         share = args.max_reject_share
     if not 0 <= share <= 1:
         raise Failure("--max-reject-share is a share, from 0 to 1.")
-    wanted = LoadOptions(max_reject_share=share, pad_ids=args.pad_ids, as_of=_moment(args.as_of))
+    wanted = LoadOptions(
+        max_reject_share=share,
+        max_shrink_share=settings.load.max_shrink_share,
+        accept=args.accept,
+        pad_ids=args.pad_ids,
+        as_of=_moment(args.as_of),
+    )
     required_folder(settings.data_folder)
     loaded = asyncio.run(load_file(settings, args.file, wanted))
     print(summary(loaded))
