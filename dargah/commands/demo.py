@@ -26,6 +26,7 @@ from dargah.demo_folder import demo_folder
 from dargah.demo_key import FILE as KEY_FILE
 from dargah.demo_key import demo_key
 from dargah.demo_people import ready_people
+from dargah.failures import Failure
 from dargah.ivr_port import voices_of
 from dargah.logs import set_up_logs
 from dargah.once import play_all
@@ -33,7 +34,7 @@ from dargah.provider import Provider
 from dargah.routes import Line, routes
 from dargah.serving import Serving, serving
 from dargah.wiring import required_folder
-from eligibility.population import Example
+from eligibility.population import MOST, Example
 from persian.jalali import jalali_date
 from state.embedded import stopped
 
@@ -58,6 +59,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until told to stop, or play once."""
     settings = read_settings(args.settings, os.environ)
+    if not 1 <= args.people <= MOST:
+        raise Failure(f"--people is a number from 1 to {MOST:,}.")
     set_up_logs("error" if args.once else settings.log.level, readable=True)
     reactor = loop.install()
     with _place(settings, once=args.once) as folder:
