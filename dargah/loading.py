@@ -65,7 +65,10 @@ def summary(loaded: Loaded) -> str:
     if generation.rejected:
         line += f"; {generation.rejected:,} rejected"
     if generation.duplicates:
-        line += f"; {generation.duplicates:,} older duplicates left out"
+        line += (
+            f"; {generation.duplicates:,} duplicates left out (of each person the newest row "
+            "answers; of equally new ones the last)"
+        )
     return line + (f"; see {loaded.rejects}." if loaded.rejects else ".")
 
 

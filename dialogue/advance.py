@@ -10,7 +10,19 @@ import math
 from dataclasses import replace
 
 from dialogue.state import State
-from dialogue.steps import Choice, Input, Looked, LookUp, OutOfTime, Show, Start, Step, Typed, Value
+from dialogue.steps import (
+    Choice,
+    Input,
+    Looked,
+    LookUp,
+    OutOfTime,
+    Show,
+    Silent,
+    Start,
+    Step,
+    Typed,
+    Value,
+)
 from dialogue.tree import Branch, Lookup, Menu, Message, Question, Tree
 from eligibility.answer import Answer, OverBudget
 from eligibility.verdict import Outcome
@@ -30,6 +42,8 @@ def advance(tree: Tree, state: State, given: Input) -> tuple[State, Step]:
     match given:
         case Typed(text):
             return _typed(tree, state, text)
+        case Silent():
+            return _silent(tree, state)
         case Looked(result):
             return _looked(tree, state, result)
         case OutOfTime():
@@ -74,6 +88,18 @@ def _typed(tree: Tree, state: State, text: str) -> tuple[State, Step]:
             return _go(tree, state, go)
     # A look-up that never came back, or a state that this tree cannot have made.
     return leave(tree, state, tree.exits.busy)
+
+
+def _silent(tree: Tree, state: State) -> tuple[State, Step]:
+    """Ask again in the same words: silence is no mistake, and is borne as often as one."""
+    if not isinstance(tree.screens.get(state.screen), Menu | Question):
+        return _typed(tree, state, "")
+    if state.turns >= tree.turns:
+        return leave(tree, state, tree.exits.turns)
+    state = replace(state, turns=state.turns + 1, tries=state.tries + 1)
+    if state.tries >= tree.tries:
+        return leave(tree, state, tree.exits.tries)
+    return _show(tree, state)
 
 
 def _looked(tree: Tree, state: State, result: Answer | OverBudget) -> tuple[State, Step]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from dialogue.advance import advance, leave
 from dialogue.state import EXPIRED, State
-from dialogue.steps import Input, Looked, LookUp, OutOfTime, Show, Start, Typed
+from dialogue.steps import Input, Looked, LookUp, OutOfTime, Show, Silent, Start, Typed
 from dialogue.tree import Tree
 from eligibility.answer import Asker, Inquirer
 from telecom.channel import Channel
@@ -49,6 +49,10 @@ class Conversation:
     async def reply(self, text: str) -> Show:
         """Go on with what the person typed."""
         return await self._turn(Typed(text))
+
+    async def silence(self) -> Show:
+        """Go on where the person typed nothing in time."""
+        return await self._turn(Silent())
 
     def leave(self, exit_: str) -> Show:
         """End at one of the tree's exits."""

@@ -186,7 +186,7 @@ class _Loading:
 
     def _read(self, spool: Spool) -> Iterator[None]:
         """Read, check and spool the rows, some at a time. Raises LoadRefused, OSError."""
-        name = self._source.name
+        name = str(self._source.path)
         rows = self._source.rows()
         first = next(rows, None)
         if not isinstance(first, Fields):
@@ -294,7 +294,7 @@ class _Loading:
             f"{reason} ({count})" for reason, count in self._rejects.reasons.most_common(3)
         )
         return LoadRefused(
-            f"{self._source.name}: {rejected} of the {rows} rows read are rejected, and "
+            f"{self._source.path}: {rejected} of the {rows} rows read are rejected, and "
             f"{self._options.max_reject_share:.2%} are allowed (max_reject_share): {reasons}. "
             f"Nothing was loaded; {self._listed} names each row: mend the export and load it again."
         )

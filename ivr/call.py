@@ -105,7 +105,8 @@ class Calls:
         await line.answer()
         screen = await conversation.start(self._entry)
         while not screen.last:
-            screen = await conversation.reply(await self._ask(line, screen))
+            typed = await self._ask(line, screen)
+            screen = await (conversation.reply(typed) if typed else conversation.silence())
         await line.play(self._prompts.screen(screen))
         if screen.screen == self._tree.exits.tries:
             return OPERATOR

@@ -13,6 +13,7 @@ from dargah.bench_cache import bench_cache, table
 from dargah.failures import Failure
 from dargah.loop import new_loop
 from dargah.wiring import required_folder
+from eligibility.population import MOST
 from state.embedded import stopped
 
 STOP = 120.0
@@ -32,8 +33,10 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, on a Redis and a folder of the bench's own, and print."""
     settings = read_settings(args.settings, os.environ)
-    if args.people < 1 or not 0 < args.seconds <= 600:
-        raise Failure("a bench has at least one person, and lasts up to 600 seconds.")
+    if not 1 <= args.people <= MOST:
+        raise Failure(f"--people is a number from 1 to {MOST:,}.")
+    if not 0 < args.seconds <= 600:
+        raise Failure("--seconds is a number above 0, up to 600.")
     required_folder(settings.data_folder)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=settings.data_folder) as folder:
         own = _settings_of_bench(settings, Path(folder))

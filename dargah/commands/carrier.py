@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings(args.settings, os.environ)
     if args.switch or args.drop or args.garbage or args.state:
         return _change(args, settings)
+    if not 0 <= args.port <= 65535:
+        raise Failure("--port is a number from 1 to 65535, or 0 for any that is free.")
     return _serve(args, settings)
 
 
