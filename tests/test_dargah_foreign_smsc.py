@@ -57,8 +57,8 @@ def ready(gateway: GatewayProcess) -> bool:
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
-        parts = json.loads(answer.read())
-        return answer.status == 200 and "ok" in str(parts)
+        components = json.loads(answer.read())["components"]
+        return answer.status == 200 and components["smpp foreign"] == "ok"
     finally:
         connection.close()
 
@@ -139,6 +139,7 @@ def test_ussd_through_node_smpp(pytestconfig: pytest.Config, tmp_path: Path) -> 
                 assert await shown(0x12, "۱", "2a04") == (FA["ask_id"], 0x02, "2a06")
                 await peer.order("drop")
                 await peer.saw("bind")
+                await until(lambda: ready(gateway))
                 text, op, session = await shown(0x12, to_persian_digits(COVERED), "2a08")
                 assert (op, session) == (0x11, "2a0b")
                 assert text.startswith(UNTIL)
@@ -168,5 +169,7 @@ def test_sms_through_smpp_twisted3(pytestconfig: pytest.Config, tmp_path: Path) 
                     if number == ALI:
                         await peer.order("drop")
                         await peer.saw("bind")
+                        # Only bound: what comes before that, the library sends nobody.
+                        await until(lambda: ready(gateway))
 
     asyncio.run(scenario())
