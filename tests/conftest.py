@@ -18,6 +18,7 @@ import pytest
 
 LIMIT = "seconds_a_test"
 _output = pytest.StashKey[int]()
+_watch = pytest.StashKey[threading.Timer]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,11 +42,17 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     limit = float(item.config.getini(LIMIT))
     watch = threading.Timer(limit, _end, (item.nodeid, limit, item.config.stash[_output]))
     watch.daemon = True
+    item.config.stash[_watch] = watch
     watch.start()
     try:
         return (yield)
     finally:
         watch.cancel()
+
+
+def pytest_enter_pdb(config: pytest.Config) -> None:
+    """Who is at the debugger has all the time there is."""
+    config.stash[_watch].cancel()
 
 
 def _end(name: str, limit: float, output: int) -> None:
