@@ -12,7 +12,8 @@ A Unix socket, JSON, one object a line, answered in order. A connection's phones
     {"do": "garbage", "octets": 64}             {}
     {"do": "state"}                             {"binds": [...], "counts": {...}}
 
-Whatever could not be done: {"error": word, "message": sentence}.
+Whatever could not be done: {"error": word, "message": sentence}. Who closes, or only ends what they
+send, has hung up: an answer that is still awaited is awaited no more.
 """
 
 import asyncio
@@ -20,9 +21,11 @@ import contextlib
 import json
 import socket
 import stat
+from asyncio import FIRST_COMPLETED
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from carrier.dialogue import Screen
 from carrier.errors import CarrierError, WrongOrder
@@ -79,10 +82,21 @@ class Control:
         try:
             if len(self._talks) > _CONNECTIONS:
                 return
-            while line := await reader.readline():
-                answer = await self._answer(line, phones)
-                writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
-                await writer.drain()
+            line = await reader.readline()
+            while line:
+                following = asyncio.create_task(reader.readline())
+                answering = asyncio.create_task(self._answer(line, phones))
+                try:
+                    await asyncio.wait((answering, following), return_when=FIRST_COMPLETED)
+                    if not answering.done() and following.done() and _hung_up(reader):
+                        # Left waiting, it would take the reply to the phone's next text.
+                        return
+                    answer = await answering
+                    writer.write(json.dumps(answer, ensure_ascii=False).encode() + b"\n")
+                    await writer.drain()
+                    line = await following
+                finally:
+                    await _ended(answering, following)
         except (ValueError, OSError, asyncio.CancelledError):
             # A line too long, or the other end is gone, or so are we.
             pass
@@ -151,6 +165,17 @@ class Control:
                 raise WrongOrder(f"a connection has {_HANDSETS} phones at most")
             phones[number] = self._network.handset(f"+{number}")
         return phones[number]
+
+
+def _hung_up(reader: asyncio.StreamReader) -> bool:
+    return reader.at_eof() or reader.exception() is not None
+
+
+async def _ended(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel what still runs, and wait until nothing of it does."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _bound(path: Path) -> socket.socket:

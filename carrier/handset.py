@@ -23,6 +23,11 @@ from telecom.msisdn import Msisdn
 
 NETWORK_TIMEOUT = 25.0
 """Seconds that a network waits for a gateway's answer (RestComm's dialogtimeout)."""
+_NOT_TAKEN = "no gateway has taken the text; is one bound that takes messages?"
+_NOT_ANSWERED = (
+    "the text was taken; the same text within a few seconds is taken for a repeated delivery, and "
+    "answered once"
+)
 _INBOX = 100
 """Texts that a phone keeps unread; one more pushes out the oldest."""
 
@@ -73,9 +78,14 @@ class Handset:
         """Send a text; the text of the first message that comes after. Raises CarrierError."""
         while not self._inbox.empty():
             self._inbox.get_nowait()
-        async with _in_time(within):
-            await self.send(text, by_sar=by_sar)
-            return (await self._inbox.get()).text
+        why = _NOT_TAKEN
+        try:
+            async with _in_time(within):
+                await self.send(text, by_sar=by_sar)
+                why = _NOT_ANSWERED
+                return (await self._inbox.get()).text
+        except NoReply as error:
+            raise NoReply(f"{error} ({why})") from None
 
     async def send(self, text: str, *, by_sar: bool = False) -> None:
         """Send a text; done when a gateway has taken it whole. Raises Refused."""

@@ -44,6 +44,14 @@ def networks(written: Iterable[str], key: str) -> tuple[Network, ...]:
     for entry in written:
         try:
             found.append(ip_network(entry.strip()))
-        except ValueError as error:
-            raise ConfigError(f"{key}: {entry!r} is not a network: {error}") from None
+        except ValueError:
+            raise ConfigError(f"{key}: {entry!r} is not a network; {_remedy(entry)}.") from None
     return tuple(found)
+
+
+def _remedy(entry: str) -> str:
+    try:
+        meant = ip_network(entry.strip(), strict=False)
+    except ValueError:
+        return "write one such as 10.1.0.0/16 or 2001:db8::/32, or a single address"
+    return f"write {meant} for the whole of it, or {entry.partition('/')[0]} for one address"

@@ -47,9 +47,12 @@ def choice(*texts: str) -> dict[str, Any]:
     return {"choice": texts}
 
 
-def url() -> dict[str, Any]:
-    """Field metadata of a Secret: may be written plainly while there is no password in it."""
-    return {"url": True}
+def url(*schemes: str) -> dict[str, Any]:
+    """Field metadata of a Secret: a URL with one of these schemes.
+
+    It may be written plainly while there is no password in it.
+    """
+    return {"url": schemes}
 
 
 def read_section(
@@ -194,12 +197,21 @@ def _secret(value: Any, metadata: Mapping[str, Any], environ: Mapping[str, str])
     if scheme == "env" and rest:
         if not environ.get(rest):
             raise ValueError(f"the environment variable {rest} is not set.")
-        return Secret(environ[rest])
+        return _checked(environ[rest], metadata)
     if scheme == "file" and rest:
-        return Secret(_secret_file(Path(rest)))
-    if metadata.get("url") and "@" not in text and "://" in text:
-        return Secret(text)
+        return _checked(_secret_file(Path(rest)), metadata)
+    if metadata.get("url") and "@" not in text:
+        return _checked(text, metadata)
     raise ValueError('a secret is given as "env:NAME" or "file:/path", never itself.')
+
+
+def _checked(value: str, metadata: Mapping[str, Any]) -> Secret:
+    """A secret found; of one that is a URL the beginning is proved. Never quotes it."""
+    schemes: tuple[str, ...] = metadata.get("url", ())
+    if schemes and not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+        *most, last = (f"{scheme}://" for scheme in schemes)
+        raise ValueError(f"a URL that begins with {', '.join(most)} or {last} is needed.")
+    return Secret(value)
 
 
 def _secret_file(path: Path) -> str:

@@ -11,6 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from config.contradictions import contradictions
 from config.errors import ConfigError
 from config.reading import (
     Secret,
@@ -29,8 +30,8 @@ from config.toml_lines import Document, read_toml
 class RedisSection:
     """Where Redis is; an empty URL is the embedded one. Times in seconds."""
 
-    cache_url: Secret = field(metadata=url())
-    state_url: Secret = field(metadata=url())
+    cache_url: Secret = field(metadata=url("redis", "rediss", "unix"))
+    state_url: Secret = field(metadata=url("redis", "rediss", "unix"))
     timeout: float = field(metadata=within(0.01, 10))
     in_flight: int = field(metadata=within(100, 1_000_000))
     start_deadline: float = field(metadata=within(1, 3600))
@@ -134,9 +135,10 @@ class EligibilitySection:
 
 @dataclass(frozen=True, slots=True)
 class LoadSection:
-    """The loader; `max_reject_share` is a share of all rows, 0 to 1."""
+    """The loader: shares of all rows, and of the people who answer now, 0 to 1."""
 
     max_reject_share: float = field(metadata=within(0, 1))
+    max_shrink_share: float = field(metadata=within(0, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +222,13 @@ def read_settings(path: Path | None, environ: Mapping[str, str]) -> Settings:
         problems.append(f"{own.where('data_folder')}: data_folder: a folder in quotes is needed.")
     if problems:
         raise ConfigError(problems[0], tuple(problems[1:]))
-    return Settings(
+    settings = Settings(
         data_folder=Path(folder).absolute(),
         document=own,
         defaults=defaults,
         smpp=smpp,
         **{name: kind(**sections[name]) for name, kind in _SECTIONS.items()},
     )
+    if problems := list(contradictions(settings)):
+        raise ConfigError(problems[0], tuple(problems[1:]))
+    return settings

@@ -47,7 +47,8 @@ class SmsSettings:
     """Pause after a first refusal for the sake of load; doubled at each further one."""
     retry_cap: float = 30.0
     validity_minutes: int = 10
-    """How long the network may try to reach the phone; an old verdict helps nobody. At most 59."""
+    """How long from the question a reply may be sent, and the network may try to reach the phone:
+    an old verdict helps nobody. At most 59."""
     replicas: int = 0
     """Replicas of Redis that must have a message before it is acknowledged."""
     replicas_within: float = 0.1

@@ -15,6 +15,7 @@ from dargah.http_channel import HttpFactory, Limits
 from dargah.http_request import Route
 from dargah.http_routes import Edges, metrics_routes, routes
 from dargah.metrics import Metrics
+from dargah.taken import cannot_listen
 from dargah.tls import server_context
 
 BACKLOG = 511
@@ -106,7 +107,7 @@ def _open(reactor: IReactorTCP, settings: HttpSettings, factory: HttpFactory) ->
             return Door(tls.listenSSL(port, factory, context, BACKLOG, host), factory)
         return Door(reactor.listenTCP(port, factory, BACKLOG, host), factory)
     except CannotListenError as error:
-        raise _cannot("http.port", host, port, error) from None
+        raise ConfigError(cannot_listen("http.port", host, port, error)) from None
 
 
 def _open_metrics(reactor: IReactorTCP, settings: HttpSettings, factory: HttpFactory) -> Door:
@@ -114,9 +115,4 @@ def _open_metrics(reactor: IReactorTCP, settings: HttpSettings, factory: HttpFac
     try:
         return Door(reactor.listenTCP(port, factory, BACKLOG, host), factory)
     except CannotListenError as error:
-        raise _cannot("metrics.port", host, port, error) from None
-
-
-def _cannot(key: str, host: str, port: int, error: CannotListenError) -> ConfigError:
-    reason = getattr(error.socketError, "strerror", None) or "it cannot be opened"
-    return ConfigError(f"{key}: cannot listen on {host} port {port}: {reason}")
+        raise ConfigError(cannot_listen("metrics.port", host, port, error)) from None

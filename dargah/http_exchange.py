@@ -39,12 +39,12 @@ class Exchange(Request):
         """Take the announced length in octets; None where the body comes in chunks."""
         self._body = bytearray()
         if length is not None and length > self.channel.factory.limits.body:
-            self.channel.refuse(too_large(self.channel.factory.limits.body), "too_large")
+            self._refuse_large()
 
     def handleContentChunk(self, data: bytes) -> None:
         """Take a part of the body, until it is more than the limit."""
         if len(self._body) + len(data) > self.channel.factory.limits.body:
-            self.channel.refuse(too_large(self.channel.factory.limits.body), "too_large")
+            self._refuse_large()
         elif not self.channel.refused:
             self._body += data
 
@@ -60,9 +60,9 @@ class Exchange(Request):
             self._send(NOT_FOUND, "other", began)
         elif method != route.method and (method, route.method) != ("HEAD", "GET"):
             allow = "GET, HEAD" if route.method == "GET" else route.method
-            self._send(not_allowed(allow), route.name, began)
+            self._send(route.refused(not_allowed(allow)), route.name, began)
         elif any(len(self.requestHeaders.getRawHeaders(name) or ()) > 1 for name in ONCE):
-            self._send(REPEATED, route.name, began)
+            self._send(route.refused(REPEATED), route.name, began)
         else:
             headers = {
                 name.decode("latin-1").lower(): b", ".join(values).decode("latin-1")
@@ -71,6 +71,14 @@ class Exchange(Request):
             peer: str = getattr(self.client, "host", "")
             request = HttpRequest(method, address, headers, bytes(self._body), peer)
             self._task = factory.tasks.start(self._answer(route, request, began))
+
+    def _refuse_large(self) -> None:
+        factory = self.channel.factory
+        reply = too_large(factory.limits.body)
+        # The request line is read, but twisted.web hands it over with the whole request alone.
+        path: bytes = getattr(self.channel, "_path", b"")
+        route = factory.routes.get(path.partition(b"?")[0].decode("latin-1"))
+        self.channel.refuse(route.refused(reply) if route else reply, "too_large")
 
     async def _answer(self, route: Route, request: HttpRequest, began: float) -> None:
         channel = self.channel

@@ -1,7 +1,8 @@
 """Requests, replies and routes, as the HTTP edge hands them about. No Twisted here."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from api.exchange import ApiReply, refusal
 
@@ -46,6 +47,12 @@ class Route:
     method: str
     answer: Callable[[HttpRequest], Awaitable[Reply]]
     sorry: Reply
+    plain: bool = False
+    """Whether refusals are one sentence in plain text, and not JSON."""
+
+    def refused(self, reply: Reply) -> Reply:
+        """A refusal as this route words it."""
+        return in_plain(reply) if self.plain else reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +72,12 @@ class HttpEvents:
 def as_http(reply: ApiReply) -> Reply:
     """A JSON reply as HTTP carries it."""
     return Reply(reply.status, reply.encoded(), JSON, reply.headers)
+
+
+def in_plain(reply: Reply) -> Reply:
+    """A JSON refusal's sentence, as plain text."""
+    sentence: str = json.loads(reply.body)["error"]["message"]
+    return replace(reply, body=sentence.encode(), content_type=PLAIN)
 
 
 UNAVAILABLE = as_http(

@@ -23,6 +23,7 @@ from dargah.http_request import (
     Reply,
     Route,
     as_http,
+    in_plain,
 )
 from dargah.metrics import CONTENT_TYPE, Metrics
 
@@ -63,10 +64,10 @@ def routes(settings: HttpSettings, edges: Edges) -> dict[str, Route]:
             behind_proxy=settings.behind_proxy,
         )
         if not ussd_admitted(settings, address, request.headers.get("x-dargah-secret")):
-            return FORBIDDEN
+            return in_plain(FORBIDDEN)
         fields = form(request)
         if fields is None:
-            return NOT_A_FORM
+            return in_plain(NOT_A_FORM)
         status, text = await edges.ussd(fields)
         return Reply(status, text.encode(), PLAIN)
 
@@ -93,7 +94,7 @@ def routes(settings: HttpSettings, edges: Edges) -> dict[str, Route]:
         "/readyz": Route("readyz", "GET", readyz, UNAVAILABLE),
     }
     if "ussd" in edges.parts:
-        served["/ussd"] = Route("ussd", "POST", ussd, sorry)
+        served["/ussd"] = Route("ussd", "POST", ussd, sorry, plain=True)
     if "http" in edges.parts:
         served["/v1/eligibility"] = Route("eligibility", "POST", eligibility, UNAVAILABLE)
     return served

@@ -17,6 +17,7 @@ from dargah.bridge import settled
 from dargah.dialogue_of_settings import prove_entry
 from dargah.guard import address_of
 from dargah.metrics import Metrics
+from dargah.taken import cannot_listen
 from dargah.wiring import Gateway
 from dialogue.notice import RECORDING
 from ivr.build_prompts import missing
@@ -92,11 +93,8 @@ async def ivr_port(
             ivr.port, server, BACKLOG, ivr.host
         )
     except CannotListenError as error:
-        reason = getattr(error.socketError, "strerror", None) or "it cannot be opened"
-        raise ConfigError(
-            f"{settings.where('ivr', 'port')}: ivr.port: cannot listen on {ivr.host} port "
-            f"{ivr.port}: {reason}."
-        ) from None
+        sentence = cannot_listen("ivr.port", ivr.host, ivr.port, error)
+        raise ConfigError(f"{settings.where('ivr', 'port')}: {sentence}.") from None
     metrics.watch_calls(lambda: server.calls, server.ended)
     try:
         yield f"{ivr.host}:{listening.getHost().port}"  # type: ignore[attr-defined]

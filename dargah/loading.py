@@ -16,9 +16,10 @@ from rich.progress import (
 
 from config.settings import Settings
 from dargah.failures import Failure
-from dargah.wiring import clock, stores_of
+from dargah.wiring import clock, place_of, stores_of
 from eligibility.load import Loaded, LoadOptions, Stage, load
 from eligibility.load_errors import LoadError
+from state.errors import ReplyError
 
 PATIENCE = 30.0
 """Seconds that one command of a load may take: it writes buckets, not single lookups."""
@@ -47,7 +48,9 @@ async def load_file(settings: Settings, path: Path, options: LoadOptions) -> Loa
                     progress=advance,
                 )
             except LoadError as error:
-                raise Failure(str(error)) from None
+                cause = error.__cause__
+                place = place_of(settings, cause) if isinstance(cause, ReplyError) else ""
+                raise Failure(f"{str(error).removesuffix('.')}{place}.") from None
             _finish(bar, tasks)
     return loaded
 
@@ -62,7 +65,10 @@ def summary(loaded: Loaded) -> str:
     if generation.rejected:
         line += f"; {generation.rejected:,} rejected"
     if generation.duplicates:
-        line += f"; {generation.duplicates:,} older duplicates left out"
+        line += (
+            f"; {generation.duplicates:,} duplicates left out (of each person the newest row "
+            "answers; of equally new ones the last)"
+        )
     return line + (f"; see {loaded.rejects}." if loaded.rejects else ".")
 
 

@@ -6,11 +6,16 @@ imported only when it is called, so that `dargah lookup` starts at once.
 """
 
 import argparse
+import errno
 import importlib
+import io
+import logging
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import structlog
 from setproctitle import setproctitle
 
 from config.errors import ConfigError
@@ -45,6 +50,31 @@ LOGGING = frozenset({"serve", "demo", "carrier"})
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code (0 done, 1 could not, 2 wrong usage)."""
+    for stream in (sys.stdin, sys.stdout):
+        # One strange character is no reason to fail.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    try:
+        try:
+            return _run(argv)
+        finally:
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has gone (`dargah generations | head`): nothing to complain of.
+        _let_output_go()
+        return 1
+    except OSError as error:
+        if not _is_of_output(error):
+            return _unexpected()
+        print(f"dargah: the output cannot be written: {error.strerror}.", file=sys.stderr)
+        _let_output_go()
+        return 1
+    except Exception:
+        return _unexpected()
+
+
+def _run(argv: Sequence[str] | None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     # The arguments may be a national ID or a number: they leave the process list at once.
     setproctitle(f"dargah {words[0]}" if words and words[0] in COMMANDS else "dargah")
@@ -61,12 +91,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (ConfigError, Failure) as error:
         print(f"dargah: {error}", file=sys.stderr)
         return 1
-    except BrokenPipeError:
-        # Whoever read our output has gone (`dargah generations | head`): nothing to complain of.
-        sys.stderr.close()
-        return 1
     except KeyboardInterrupt:
         return 130
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Whether standard output failed: it still does then, or else its disk is full."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return error.errno == errno.ENOSPC and error.filename is None
+
+
+def _let_output_go() -> None:
+    """Python would complain once more of what it cannot flush at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unexpected() -> int:
+    """A fault of ours: the whole trace, through the logs, which mask whatever could be an ID."""
+    if not logging.getLogger().handlers:
+        set_up_logs("warning", readable=True)
+    structlog.get_logger("dargah").critical("unexpected", exc_info=True)
+    return 1
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:

@@ -13,6 +13,7 @@ from dialogue.advance import advance
 from dialogue.bundle import BadBundle
 from dialogue.check_texts import text_renderings
 from dialogue.notice import RECORDING, Notice, in_force, proven
+from dialogue.phrases import codes_of
 from dialogue.published import SET, Published
 from dialogue.state import EXPIRED
 from dialogue.steps import Show, Start
@@ -84,7 +85,7 @@ async def show_notice(settings: Settings) -> int:
 def _shown(notice: Notice, version: Version, prompts: Path) -> Iterator[str]:
     """What becomes of it on each channel, in lines for the operator."""
     tree = version.tree
-    for code in tree.languages:
+    for code in codes_of(tree.languages, version.phrases):
         text = notice.text(code)
         if text is None:
             yield f"{code}: nothing is said before anything in this language."
@@ -98,7 +99,8 @@ def _shown(notice: Notice, version: Version, prompts: Path) -> Iterator[str]:
         ]
         room = sum(with_notice(text, each) != each for each in texts)
         yield f"SMS ({code}): before {room} of {len(texts)} answers; the rest leave no room for it."
-        yield _telephone(notice, code, prompts)
+        if code in tree.languages:  # a script is read, never heard
+            yield _telephone(notice, code, prompts)
 
 
 def _screen(pages: list[str], entry: str, code: str) -> Iterator[str]:

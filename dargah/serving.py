@@ -22,6 +22,7 @@ from dargah.metrics import Metrics
 from dargah.running import Running, announced
 from dargah.smpp_binds import SmppBinds
 from dargah.smpp_port import smpp_port
+from dargah.tls import server_context
 from dargah.wiring import Gateway, gateway_of, required_folder, stores_of
 from state.commands import Commands
 from state.errors import ReplyError, Unavailable
@@ -34,6 +35,9 @@ log = structlog.get_logger("dargah")
 
 PARTS = frozenset({"ussd", "sms", "ivr", "http"})
 """What `serve --only` may name: USSD (by aggregators and SMPP), SMS, the telephone, the API."""
+
+AWAY = "does not answer"
+READS_ONLY = "does not accept writes"
 
 WATCHED_EVERY = 1.0
 """Seconds between two looks at whether Redis answers."""
@@ -128,7 +132,8 @@ async def _stop(listening: Listening, within: float) -> None:
 def http_settings(settings: Settings) -> HttpSettings:
     """The HTTP edge's view of the settings.
 
-    Raises ConfigError for what is no network, and for a port that lacks its guard.
+    Raises ConfigError for what is no network, for a port that lacks its guard, and for a
+    certificate that cannot be used.
     """
     http, ussd, metrics = settings.http, settings.ussd, settings.metrics
     view = HttpSettings(
@@ -153,6 +158,11 @@ def http_settings(settings: Settings) -> HttpSettings:
     )
     for problem in problems(view):
         raise _placed(settings, problem)
+    if view.tls_certificate and view.tls_key:
+        try:
+            server_context(view.tls_certificate, view.tls_key)
+        except ConfigError as error:
+            raise _placed(settings, str(error)) from None
     return view
 
 
@@ -183,6 +193,8 @@ def _edges(
 ) -> Edges:
     async def ready() -> Mapping[str, str]:
         cache, state = await asyncio.gather(_answers(stores.cache), _answers(stores.state))
+        # People are looked up all the same in a cache that takes none.
+        cache = OK if cache == READS_ONLY else cache
         population = OK if gateway.cache.current else "no generation is loaded"
         components = {"cache": cache, "state": state, "population": population}
         return components | dict(binds.ready() if binds else {})
@@ -199,13 +211,16 @@ def _edges(
 async def _answers(redis: Commands) -> str:
     try:
         await redis.send("PING")
-    except (Unavailable, ReplyError):
-        return "does not answer"
+    except ReplyError as error:
+        # So Redis answers a PING too while it cannot write to its disk.
+        return READS_ONLY if error.code == "MISCONF" else AWAY
+    except Unavailable:
+        return AWAY
     return OK
 
 
 async def _watch(stores: Stores, metrics: Metrics) -> None:
     while True:
         for role, redis in (("cache", stores.cache), ("state", stores.state)):
-            metrics.redis_up(role, up=await _answers(redis) == OK)
+            metrics.redis_up(role, up=await _answers(redis) != AWAY)
         await asyncio.sleep(WATCHED_EVERY)

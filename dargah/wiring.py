@@ -29,6 +29,7 @@ from eligibility.generation import Generation
 from eligibility.inquiry import Inquiries, InquirySettings, Observer
 from eligibility.ledger import Budget, Ledger
 from ivr.version import SpokenVersion
+from state.commands import Commands
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash, load_or_create_key
 from state.sessions import SessionStore
@@ -72,10 +73,34 @@ async def stores_of(
         raise Failure(str(error)) from None
     try:
         yield stores
-    except (Unavailable, ReplyError) as error:
+    except ReplyError as error:
+        raise Failure(f"{error.remedy}{place_of(settings, error)}.") from None
+    except Unavailable as error:
         raise Failure(f"Redis did not do its part: {error}; try again.") from None
     finally:
         await stores.close()
+
+
+def place_of(settings: Settings, error: ReplyError) -> str:
+    """Where the disk is that an embedded Redis cannot write to: "; it writes to ...", or ""."""
+    redis = settings.redis
+    if error.code != "MISCONF" or (redis.cache_url and redis.state_url):
+        return ""
+    return f"; it writes to {settings.data_folder / 'redis'}"
+
+
+async def proven_kept(state: Commands) -> None:
+    """See that what was just written reached the disk. Raises ReplyError where it did not.
+
+    With its files synced every second, Redis takes the write that finds the disk full, and refuses
+    only the next one.
+    """
+    try:
+        info: bytes = await state.send("INFO", "persistence")
+    except ReplyError:
+        return  # a server that keeps its state to itself
+    if b"aof_last_write_status:err" in info:
+        raise ReplyError("MISCONF in answer to what was written")
 
 
 def hashes_of(settings: Settings) -> KeyedHash:

@@ -20,6 +20,7 @@ from dialogue.steps import (
     LookUp,
     OutOfTime,
     Show,
+    Silent,
     Start,
     Step,
     Typed,
@@ -45,6 +46,8 @@ def advance(tree: Tree, state: State, given: Input) -> tuple[State, Step]:
             if at and state.since and at - state.since > tree.seconds:
                 return leave(tree, state, tree.exits.seconds)
             return _typed(tree, state, text)
+        case Silent():
+            return _silent(tree, state)
         case Looked(result):
             return _looked(tree, state, result)
         case OutOfTime():
@@ -105,6 +108,18 @@ def _answered(tree: Tree, state: State, question: Question, text: str) -> tuple[
             others = tuple(pair for pair in state.answers if pair[0] != question.name)
             kept = replace(state, answers=(*others, (question.name, value)))
             return _go(tree, kept, question.go)
+
+
+def _silent(tree: Tree, state: State) -> tuple[State, Step]:
+    """Ask again in the same words: silence is no mistake, and is borne as often as one."""
+    if not isinstance(tree.screens.get(state.screen), Menu | Question):
+        return _typed(tree, state, "")
+    if state.turns >= tree.turns:
+        return leave(tree, state, tree.exits.turns)
+    state = replace(state, turns=state.turns + 1, tries=state.tries + 1)
+    if state.tries >= tree.tries:
+        return leave(tree, state, tree.exits.tries)
+    return _show(tree, state)
 
 
 def _looked(tree: Tree, state: State, result: Answer | OverBudget | Found) -> tuple[State, Step]:

@@ -12,7 +12,7 @@ from dialogue.advance import advance, leave
 from dialogue.lookups import LOOKUPS, Inquiries
 from dialogue.preferences import Preferences
 from dialogue.state import EXPIRED, State
-from dialogue.steps import Input, Looked, LookUp, OutOfTime, Show, Start, Typed
+from dialogue.steps import Input, Looked, LookUp, OutOfTime, Show, Silent, Start, Typed
 from dialogue.tree import Tree
 from eligibility.answer import Asker
 from telecom.channel import Channel
@@ -65,6 +65,10 @@ class Conversation:
     async def reply(self, text: str) -> Show:
         """Go on with what the person typed."""
         return await self._turn(Typed(text, self._clock()))
+
+    async def silence(self) -> Show:
+        """Go on where the person typed nothing in time."""
+        return await self._turn(Silent())
 
     def leave(self, exit_: str) -> Show:
         """End at one of the tree's exits."""

@@ -39,6 +39,11 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
+class Silent:
+    """The person was asked, and typed nothing in time."""
+
+
+@dataclass(frozen=True, slots=True)
 class Looked:
     """The look-up that was asked for has come back."""
 
@@ -50,7 +55,7 @@ class OutOfTime:
     """The turn's time ran out before there was an answer."""
 
 
-Input = Start | Typed | Looked | OutOfTime
+Input = Start | Typed | Silent | Looked | OutOfTime
 
 
 @dataclass(frozen=True, slots=True)

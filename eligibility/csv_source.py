@@ -34,6 +34,8 @@ _MOST_PACKED: Final = 1032
 
 _EMPTY: Final = ", \t\r\n"
 _GZIP: Final = b"\x1f\x8b"
+_WORKBOOK: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+"""How .xlsx, which is a zip, and the older .xls begin."""
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -76,16 +78,19 @@ class _Digested(io.RawIOBase):
 
 
 class CsvSource:
-    """An open file. Every method raises LoadRefused, in a sentence, for a file that is unfit."""
+    """An open file; `name` is its base name.
+
+    Every method raises LoadRefused, in a sentence, for a file that is unfit.
+    """
 
     def __init__(self, path: Path) -> None:
-        self.name = path.name
+        self.name, self.path = path.name, path
         try:
             if not path.is_dir() and path.exists() and not path.is_file():
-                raise LoadRefused(f"{self.name} is no ordinary file.")
+                raise LoadRefused(f"{self.path} is no ordinary file.")
             self._file = io.FileIO(path)
         except OSError as error:
-            raise LoadRefused(f"{self.name} cannot be read: {error.strerror}.") from None
+            raise LoadRefused(f"{self.path} cannot be read: {error.strerror}.") from None
         try:
             self._before = os.fstat(self._file.fileno())
             self._raw = _Digested(self._file)
@@ -95,6 +100,7 @@ class CsvSource:
             raise
         self._pushed_back: deque[str] = deque()
         self._row = 0
+        self._open_end = False
 
     def __enter__(self) -> "CsvSource":
         return self
@@ -128,6 +134,14 @@ class CsvSource:
         left = self.size - self.position + _READ_AHEAD
         return left * _MOST_PACKED if self._compressed else left
 
+    @property
+    def ends_open(self) -> bool:
+        """Whether the row just given is the file's last and has no line end after it.
+
+        So ends a file that was cut short; and, since some programs write none, one that is whole.
+        """
+        return self._open_end and not self._pushed_back
+
     def sha256(self) -> str:
         """The hash of the bytes read so far: of the file, once its rows are all read."""
         return self._raw.sha256()
@@ -148,24 +162,29 @@ class CsvSource:
                 yield Fields(self._row, line.rstrip("\r\n").split(","))
         after = os.fstat(self._file.fileno())
         if (after.st_size, after.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
-            raise LoadRefused(f"{self.name} changed while it was being read; load it again.")
+            raise LoadRefused(f"{self.path} changed while it was being read; load it again.")
 
     def _decoded(self, file: io.BufferedReader) -> io.TextIOWrapper:
-        head = file.peek(2)[:2]
-        self._compressed = head == _GZIP
+        head = file.peek(4)[:4]
+        self._compressed = head[:2] == _GZIP
         if self._compressed:
             file = io.BufferedReader(
                 cast(io.RawIOBase, gzip.GzipFile(fileobj=file)), _READ_AHEAD // 4
             )
             try:
-                head = file.peek(2)[:2]
+                head = file.peek(4)[:4]
             except (OSError, EOFError, zlib.error):
                 raise self._damaged() from None
+        elif head in _WORKBOOK:
+            raise LoadRefused(
+                f"{self.path} is a workbook (Excel) or an archive; save it as CSV in UTF-8, and "
+                "load that."
+            )
         elif self.name.endswith(".gz") and head:
-            raise LoadRefused(f"{self.name} is named .gz but is no gzip file.")
+            raise LoadRefused(f"{self.path} is named .gz but is no gzip file.")
         if not head:
-            raise LoadRefused(f"{self.name} is empty.")
-        if head in _UTF_16:
+            raise LoadRefused(f"{self.path} is empty.")
+        if head[:2] in _UTF_16:
             return io.TextIOWrapper(file, encoding="utf-16", newline="")
         # Undecodable bytes come out as lone surrogates, so that their row can be named.
         return io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
@@ -180,7 +199,9 @@ class CsvSource:
         except (EOFError, zlib.error, gzip.BadGzipFile):
             raise self._damaged() from None
         except OSError as error:
-            raise LoadRefused(f"{self.name} cannot be read: {error.strerror}.") from None
+            raise LoadRefused(f"{self.path} cannot be read: {error.strerror}.") from None
+        if line:
+            self._open_end = line[-1] not in "\r\n"
         if not line.isascii():
             try:
                 line.encode("utf-8")
@@ -208,12 +229,12 @@ class CsvSource:
 
     def _undecodable(self, encoding: str) -> LoadRefused:
         return LoadRefused(
-            f"{self.name}, row {self._row + 1}: the text is not {encoding}; "
+            f"{self.path}, row {self._row + 1}: the text is not {encoding}; "
             "save the file as UTF-8 and load it again."
         )
 
     def _damaged(self) -> LoadRefused:
         return LoadRefused(
-            f"{self.name} is damaged or cut short: it cannot be unpacked to its end; "
+            f"{self.path} is damaged or cut short: it cannot be unpacked to its end; "
             "fetch it again."
         )

@@ -3,6 +3,7 @@ From the spool into the cache: write the buckets, read them back, have them save
 """
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -149,7 +150,19 @@ async def save(cache: Commands) -> None:
     else:
         raise LoadFailed("The cache's Redis does not begin to save; see its log.")
     if not await _saved(cache):
-        raise LoadFailed("The cache's Redis could not save the people; see its log, and its disk.")
+        raise LoadFailed(
+            f"The cache's Redis could not save the people{await _where(cache)}: is the disk full? "
+            "Make room there, or see its log, and load again."
+        )
+
+
+async def _where(cache: Commands) -> str:
+    """ " to FOLDER", where Redis tells its folder."""
+    try:
+        _, folder = await cache.send("CONFIG", "GET", "dir")
+    except (ReplyError, ValueError):
+        return ""
+    return f" to {os.fsdecode(folder)}"
 
 
 async def _saved(cache: Commands) -> bool:

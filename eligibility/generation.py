@@ -28,7 +28,8 @@ class Generation:
     """One export. Its `number` is for people, its `token` for the keys in the cache.
 
     `as_of` is when the export was true; `source` is the file's base name; `sha256` is that of the
-    file as it lay on disk, in hexadecimal.
+    file as it lay on disk, in hexadecimal. `accepted`: it has far fewer people than the one before
+    it, and was loaded because the operator said that this is right.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Generation:
     source: str
     sha256: str
     phase: Phase
+    accepted: bool = False
     layout: Layout = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +72,7 @@ class Generation:
                 "source": self.source,
                 "sha256": self.sha256,
                 "phase": self.phase,
+                "accepted": self.accepted,
             }
         )
 
@@ -91,6 +94,8 @@ class Generation:
                 source=str(facts["source"]),
                 sha256=str(facts["sha256"]),
                 phase=Phase(facts["phase"]),
+                # Facts written before there was such a thing lack it.
+                accepted=facts.get("accepted") is True,
             )
         except (ValueError, KeyError, TypeError):
             raise BadGeneration("the stored facts of a generation cannot be read") from None

@@ -154,6 +154,13 @@ class Generations:
         if not await self._state.script(_SWITCH, [GENERATIONS_KEY, LEASE_KEY], lease, number):
             raise LeaseLost("the load's lease has ended")
 
+    async def forget(self, number: int) -> None:
+        """Drop the facts of a generation that was never switched to.
+
+        What it left in the cache stays in the inventory, for the next load to free.
+        """
+        await self._state.send("HDEL", GENERATIONS_KEY, number)
+
     async def roll_back(self) -> Generation:
         """Let the previous generation answer again; a second call undoes the first.
 

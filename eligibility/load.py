@@ -9,7 +9,9 @@ load.
 """
 
 import asyncio
+import errno
 import secrets
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -34,6 +36,9 @@ from state.errors import ReplyError, Unavailable
 _ROWS_A_TURN: Final = 1_000
 """Rows read before the event loop gets its turn: some milliseconds."""
 
+_PAUSES: Final = (0.0, 0.1, 0.5, 1.0)
+"""Seconds before each try to clear away after a failure."""
+
 _FAULTS: Final = (Unavailable, ReplyError, BadGeneration, LeaseLost)
 
 
@@ -53,9 +58,12 @@ Progress = Callable[[Stage, int, int | None], None]
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
     """`max_reject_share` is of the rows, 0 to 1. `as_of` (aware): when the export was true; else
-    the time the file was last written."""
+    the time the file was last written. A generation that lacks more than `max_shrink_share` (0 to
+    1) of the people of the one that answers is loaded with `accept` alone."""
 
     max_reject_share: float = 0.01
+    max_shrink_share: float = 0.1
+    accept: bool = False
     pad_ids: bool = False
     as_of: datetime | None = None
 
@@ -96,12 +104,23 @@ async def load(
             "Another load is running; wait for its end, or a minute if it was killed."
         ) from None
     except _FAULTS as error:
+        why = error.remedy if isinstance(error, ReplyError) else error
         raise LoadFailed(
-            f"The load stopped: {error}. The generation that answered before it still does, "
+            f"The load stopped: {why}. The generation that answered before it still does, "
             "unless `dargah generations` shows the new one; load again."
         ) from error
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise LoadFailed(
+                f"The load stopped: the disk of {_fullest(spools.parent, path.parent)} is full; "
+                "make room there and load again."
+            ) from error
         raise LoadFailed(f"The load stopped: {error.strerror or 'the disk failed'}.") from error
+
+
+def _fullest(*folders: Path) -> Path:
+    """The folder whose disk has the least room."""
+    return min(folders, key=lambda folder: shutil.disk_usage(folder).free).absolute()
 
 
 class _Loading:
@@ -135,13 +154,14 @@ class _Loading:
         for _ in self._read(spool):
             self._progress(Stage.READING, self._source.position, self._source.size)
             await asyncio.sleep(0)
+        # Rows are people at the most: what is too few already need not be written first.
+        await self._shrinks(spool.rows, "at most ")
         number = await self._generations.allocate(lease)
         await self._generations.free_leftovers(lease)
         try:
             ready = await self._build(spool, lease, number, token)
         except (LoadError, *_FAULTS, OSError, asyncio.CancelledError):
-            with suppress(*_FAULTS):
-                await self._generations.free_leftovers(lease)
+            await self._clear_away(lease, number)
             raise
         # From here on nothing of it is freed: a switch whose reply is lost may have happened.
         await self._generations.switch(lease, ready.number)
@@ -150,9 +170,23 @@ class _Loading:
         listed = self._rejects.rejected + self._rejects.superseded
         return Loaded(ready, self._rows, self._rejects.path if listed else None)
 
+    async def _clear_away(self, lease: str, number: int) -> None:
+        """Free what a load that failed has left; its facts at least, so that no list has it."""
+        for pause in _PAUSES:
+            await asyncio.sleep(pause)
+            try:
+                await self._generations.free_leftovers(lease)
+                return
+            except Unavailable:
+                continue  # a command that was too slow ends the connection: there will be another
+            except _FAULTS:
+                break
+        with suppress(*_FAULTS):
+            await self._generations.forget(number)
+
     def _read(self, spool: Spool) -> Iterator[None]:
         """Read, check and spool the rows, some at a time. Raises LoadRefused, OSError."""
-        name = self._source.name
+        name = str(self._source.path)
         rows = self._source.rows()
         first = next(rows, None)
         if not isinstance(first, Fields):
@@ -180,6 +214,11 @@ class _Loading:
             raise LoadRefused(f"{name} has no row that can be loaded; see {self._listed}.")
 
     def _reject(self, row: int, column: str, reason: str) -> None:
+        if self._source.ends_open:
+            raise LoadRefused(
+                f"{self._source.name}: the file ends in the middle of row {row}: it was cut short; "
+                "nothing was loaded: fetch the whole file and load it."
+            )
         self._rejects.reject(row, column, reason)
         most_rows = self._rows + self._source.text_left // SHORTEST_ROW
         if self._rejects.rejected > self._options.max_reject_share * most_rows:
@@ -211,7 +250,12 @@ class _Loading:
             self._rejects,
             lambda done: self._progress(Stage.WRITING, done, rows),
         )
-        whole = replace(loading, people=filled.people, duplicates=self._rejects.superseded)
+        whole = replace(
+            loading,
+            people=filled.people,
+            duplicates=self._rejects.superseded,
+            accepted=await self._shrinks(filled.people),
+        )
         buckets = layout.nationals.buckets + layout.foreigners.buckets
         await verify(
             self._cache,
@@ -225,6 +269,21 @@ class _Loading:
         await save(self._cache)
         return await self._generations.mark_ready(lease, whole)
 
+    async def _shrinks(self, people: int, bound: str = "") -> bool:
+        """Whether far fewer people would answer than do. Raises LoadRefused if not accepted."""
+        now = await self._generations.current()
+        share = self._options.max_shrink_share
+        if now is None or now.people - people <= round(share * now.people, 6):
+            return False
+        if not self._options.accept:
+            raise LoadRefused(
+                f"{self._source.name} has {bound}{people:,} people where generation {now.number}, "
+                f"which answers, has {now.people:,}: more than {share:.2%} fewer "
+                "(max_shrink_share), so nothing was loaded; if that is right, load it with "
+                "--accept."
+            )
+        return True
+
     @property
     def _listed(self) -> str:
         return self._rejects.path.name
@@ -235,7 +294,7 @@ class _Loading:
             f"{reason} ({count})" for reason, count in self._rejects.reasons.most_common(3)
         )
         return LoadRefused(
-            f"{self._source.name}: {rejected} of the {rows} rows read are rejected, and "
+            f"{self._source.path}: {rejected} of the {rows} rows read are rejected, and "
             f"{self._options.max_reject_share:.2%} are allowed (max_reject_share): {reasons}. "
             f"Nothing was loaded; {self._listed} names each row: mend the export and load it again."
         )

@@ -38,7 +38,7 @@ class Rejects:
             os.fchmod(descriptor, 0o600)
         except OSError as error:
             raise LoadRefused(
-                f"{self.path.name} cannot be written beside the file: {error.strerror}."
+                f"{self.path} cannot be written beside the file: {error.strerror}."
             ) from None
         self._file = os.fdopen(descriptor, "w", encoding="utf-8", newline="")
         self._rows = csv.writer(self._file)

@@ -120,7 +120,8 @@ class Calls:
         screen = await conversation.start(self._entry)
         await self._notice(line, screen.language)
         while not screen.last:
-            screen = await conversation.reply(await self._ask(line, screen, version, said))
+            typed = await self._ask(line, screen, version, said)
+            screen = await (conversation.reply(typed) if typed else conversation.silence())
         await line.play(said.screen(screen))
         if screen.hand_over or screen.screen == version.tree.exits.tries:
             return OPERATOR

@@ -120,6 +120,10 @@ def load_voices(folder: Path | Traversable | None = None, guide: Guide | None = 
         raise ConfigError(f"{source}: holds no voice such as fa.toml.")
     for voice in voices.values():
         for label, choice in voice.choices.items():
+            if isinstance(choice, str) and choice not in voices:
+                raise ConfigError(
+                    f'{source}: {choice}.toml is missing; {voice.file} leaves it to say "{label}".'
+                )
             if isinstance(choice, str) and isinstance(_choice(voices, choice, label), str):
                 raise ConfigError(f'{voice.file}: "{choice}" has no choice "{label}" to say.')
     known = guide or our_guide()

@@ -8,6 +8,7 @@ leaves the question, and it is answered anew: by the repeat rule under the same 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -24,6 +25,7 @@ from sms.outbox import SEALED_FOR as OUTBOX
 from sms.parts import PART
 from sms.record import BadRecord, Reply, Taken, decode_taken, encode_reply
 from sms.text import Eligibility, Help, Request, read
+from state.consumer import MOST_DELIVERIES
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash
 from state.sealed import Seal, Unreadable
@@ -31,9 +33,6 @@ from state.streams import Entry, Stream
 from telecom.msisdn import Msisdn, NotAnMsisdn
 
 log = structlog.get_logger("sms")
-
-MOST_DELIVERIES: Final = 4
-"""Consumers that an entry may outlive: then it is answered without being looked at closely."""
 
 _INTERNATIONAL: Final = 1
 _PAUSE: Final = 0.5
@@ -60,6 +59,7 @@ class Answering:
         hashes: KeyedHash,
         numbering: Numbering,
         *,
+        clock: Callable[[], datetime],
         observer: Observer,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -70,6 +70,7 @@ class Answering:
         self._seal = seal
         self._hashes = hashes
         self._numbering = numbering
+        self._clock = clock
         self._observer = observer
         self._pause = pause
 
@@ -94,7 +95,24 @@ class Answering:
             await self._drop(entry, "incomplete")
             return
         text = await self._words(request, asker, entry)
-        reply = self._reply(question.first, text)
+        await self._put(entry, self._reply(question.first, text), "answered")
+
+    async def give_up(self, entry: Entry) -> None:
+        """Apologise for what our own bug keeps from being answered (see state/consumer.py).
+
+        Where not even the sender can be read, it is only taken off.
+        """
+        log.error("sms_dead_letter", operator=self._operator, what="failed")
+        try:
+            first = decode_taken(self._seal.open(entry.values[1], INBOX))
+            self._asker(first.source)
+            reply = self._reply(first, self._answers.sorry())
+        except Exception:  # whatever it was that failed before
+            await self._drop(entry, "failed")
+            return
+        await self._put(entry, reply, "failed")
+
+    async def _put(self, entry: Entry, reply: Reply, what: str) -> None:
         sealed = self._seal.seal(encode_reply(reply), OUTBOX)
         while True:
             try:
@@ -105,7 +123,7 @@ class Answering:
                 await self._pause(_PAUSE)
                 continue
             if moved:
-                self._observer.sms_in(self._operator, "answered")
+                self._observer.sms_in(self._operator, what)
             return
 
     async def _words(self, request: Request, asker: Asker, entry: Entry) -> str:
@@ -149,6 +167,7 @@ class Answering:
             ton, npi = as_set.name_ton, as_set.name_npi
         return Reply(
             taken.at,
+            self._clock().timestamp(),
             _numbered(ours, ton, npi),
             _numbered(taken.source, as_set.destination_ton, as_set.destination_npi),
             text,

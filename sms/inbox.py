@@ -39,15 +39,15 @@ class Observer(Protocol):
         """A deliver_sm, or what became of its message.
 
         what: "taken", "again", "part", "full", "unavailable", "draining", "receipt_delivered"
-        and so on; then "answered", "incomplete", "not_a_subscriber", "unreadable".
+        and so on; then "answered", "incomplete", "not_a_subscriber", "unreadable", "failed".
         """
         ...
 
     def sms_out(self, operator: str, what: str) -> None:
         """What became of a reply.
 
-        what: "submitted", "throttled", "again", "not_bound", "busy", "refused", "unanswered",
-        "unreadable" or "unsendable"; the last four are dead letters.
+        what: "submitted", "throttled", "again", "not_bound", "busy"; "expired"; "refused",
+        "unanswered", "unreadable", "unsendable" or "failed": these are dead letters.
         """
         ...
 

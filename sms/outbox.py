@@ -4,6 +4,7 @@ From the outbox to the network: a reply leaves the stream when the SMSC has take
     accepted ──▶ off          refused for load, or no link ──▶ again, later, as often as it takes
     refused for good ──▶ off, as a dead letter
     no answer, or an error that may pass ──▶ again, a few times: two replies are better than none
+    older than its validity ──▶ off: an old verdict is never sent as a new one
 """
 
 import asyncio
@@ -83,7 +84,7 @@ class Outbox:
         self._rest = rest
         self._observer = observer
         self._pause = pause
-        self._validity = f"00000000{settings.validity_minutes:02}00000R"
+        self._validity = settings.validity_minutes * 60.0
 
     async def send(self, entry: Entry) -> None:
         """Send one reply; it leaves the stream when the SMSC has taken it, or never will."""
@@ -94,11 +95,15 @@ class Outbox:
             if entry.deliveries > self._settings.resend + 1:
                 await self._off(entry, "unreadable")
             return
-        message = self._message(reply)
         refusals = resent = waits = 0
         while True:
+            left = self._left(reply)
+            if left < 1:
+                log.warning("sms_expired", operator=self._operator)
+                await self._off(entry, "expired")
+                return
             try:
-                outcome = await self._submit(self._operator, message)
+                outcome = await self._submit(self._operator, self._message(reply, left))
             except LocalProtocolError:
                 log.error("sms_unsendable", operator=self._operator)
                 await self._off(entry, "unsendable")
@@ -138,7 +143,15 @@ class Outbox:
             await self._pause(self._back_off(refusals))
             refusals += 1
 
-    def _message(self, reply: Reply) -> ShortMessage:
+    async def give_up(self, entry: Entry) -> None:
+        """Take off what our own bug keeps from being sent (see state/consumer.py)."""
+        await self._dead(entry, "failed", "")
+
+    def _left(self, reply: Reply) -> float:
+        """Seconds for which the reply still holds; never more than a fresh one's."""
+        return min(self._validity, reply.told_at + self._validity - self._clock().timestamp())
+
+    def _message(self, reply: Reply, left: float) -> ShortMessage:
         # One message: the words are proven to fit (dialogue/check_texts.py).
         segment = split(reply.text, 0)[0]
         return ShortMessage(
@@ -147,7 +160,7 @@ class Outbox:
             segment.short_message,
             data_coding=segment.data_coding,
             esm_class=segment.esm_class,
-            validity_period=self._validity,
+            validity_period=_relative(left),
         )
 
     def _back_off(self, refusals: int) -> float:
@@ -169,3 +182,9 @@ class Outbox:
                 continue
             self._observer.sms_out(self._operator, what)
             return
+
+
+def _relative(seconds: float) -> str:
+    """A time from now as SMPP writes it, under an hour (3.4, 7.1.1.2)."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"00000000{minutes:02}{rest:02}000R"

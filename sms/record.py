@@ -2,7 +2,7 @@
 What lies in the streams, before it is sealed.
 
     a message, or one part of it    at, data_coding, the two addresses, the text's octets
-    a reply                         at, the two addresses, the text
+    a reply                         at, told_at, the two addresses, the text
 
 A count of octets (two of them) stands before everything whose length varies. `at` is when the
 message came, in seconds since 1970: the reply keeps it, so that the whole way can be timed.
@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from smpp.pdu import Address
 
 _MESSAGE = struct.Struct(">dB")
-_REPLY = struct.Struct(">d")
+_REPLY = struct.Struct(">dd")
 _TON_NPI = struct.Struct(">BBH")
 
 
@@ -35,9 +35,10 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is to be submitted. `at` is when the question came."""
+    """What is to be submitted. `at` is when the question came, `told_at` when it was answered."""
 
     at: float
+    told_at: float
     source: Address
     destination: Address
     text: str = field(repr=False)
@@ -70,7 +71,7 @@ def encode_reply(reply: Reply) -> bytes:
     """A reply as octets."""
     return b"".join(
         (
-            _REPLY.pack(reply.at),
+            _REPLY.pack(reply.at, reply.told_at),
             _address(reply.source),
             _address(reply.destination),
             reply.text.encode(),
@@ -81,10 +82,10 @@ def encode_reply(reply: Reply) -> bytes:
 def decode_reply(raw: bytes) -> Reply:
     """Octets as a reply. Raises BadRecord."""
     try:
-        (at,) = _REPLY.unpack_from(raw)
+        at, told_at = _REPLY.unpack_from(raw)
         source, next_ = _take_address(raw, _REPLY.size)
         destination, next_ = _take_address(raw, next_)
-        return Reply(at, source, destination, raw[next_:].decode())
+        return Reply(at, told_at, source, destination, raw[next_:].decode())
     except (struct.error, UnicodeDecodeError):
         raise BadRecord("cut short") from None
 

@@ -96,6 +96,7 @@ class Sms:
                 seal,
                 hashes,
                 settings.numbering.get(name, Numbering()),
+                clock=clock,
                 observer=observer,
                 pause=pause,
             )
@@ -114,10 +115,17 @@ class Sms:
             consuming = partial(
                 Consumer, at_once=settings.at_once, claim_after=settings.claim_after
             )
-            sending = consuming(out, outbox.send, partial(open_link, f"sms-out-{name}"))
+            sending = consuming(
+                out, outbox.send, partial(open_link, f"sms-out-{name}"), give_up=outbox.give_up
+            )
             return _Operator(
                 Inbox(name, into, state, seal, hashes, settings, clock=clock, observer=observer),
-                consuming(into, answering.answer, partial(open_link, f"sms-in-{name}")),
+                consuming(
+                    into,
+                    answering.answer,
+                    partial(open_link, f"sms-in-{name}"),
+                    give_up=answering.give_up,
+                ),
                 sending,
             )
 
@@ -164,3 +172,6 @@ class Sms:
                     await operator.inbox.sweep()
                 except (Unavailable, ReplyError) as error:
                     log.warning("sms_unswept", operator=name, reason=str(error))
+                except Exception as error:
+                    # Our own bug: long messages go on being looked after all the same.
+                    log.error("sms_unswept", operator=name, reason=type(error).__name__)

@@ -5,10 +5,10 @@ From what a person wrote to what they want to know.
     پیگیری 48305172606                                                  a tracking code
     راهنما      help      (nothing)      anything else                  help
 
-Digits that only blanks, dashes, dots or underscores part may be one number or several: whole
-numbers standing by themselves are looked for first, then what the stretch makes when joined. A
-line's end parts numbers, unless nothing is found that way. Ten digits whose check holds go before
-twelve, which have no check, and before whatever is wrong.
+Digits that only blanks, dashes, dots, commas, slashes or underscores part may be one number or
+several: whole numbers standing by themselves are looked for first, then what the stretch makes
+when joined. A line's end parts numbers, unless nothing is found that way. Ten digits whose check
+holds go before twelve, which have no check, and before whatever is wrong. A date is no number.
 """
 
 import re
@@ -27,7 +27,10 @@ LONGEST: Final = 1000
 LIKE_AN_ID: Final = range(6, 20)
 """So many digits were meant for an ID, if there is nothing better; fewer are something else."""
 
-_DASHES: Final = "\\-\u2010-\u2015\u2212._"
+_DASHES: Final = "\\-\u2010-\u2015\u2212._,/\u060c\u066b\u066c\u2044"
+_DATE: Final = re.compile(
+    r"[0-9]{4}([/.-])[0-9]{1,2}\1[0-9]{1,2}|[0-9]{1,2}([/.-])[0-9]{1,2}\2[0-9]{4}"
+)
 _STRETCH: Final = re.compile(rf"(?<![0-9+])[0-9](?:[ {_DASHES}]*[0-9])*")
 _LATIN_WORD: Final = re.compile(r"[A-Za-z]{2,}")
 _ARABIC_LETTER: Final = re.compile(r"[\u0621-\u06d3\u06fa-\u06ff\ufb50-\ufdff\ufe70-\ufefc]")
@@ -119,6 +122,8 @@ def _wrong(lines: list[str]) -> list[str]:
     """What was meant for an ID or a code, and is none."""
     found: dict[str, None] = {}
     for stretch in _stretches(lines):
+        if _DATE.fullmatch(stretch):
+            continue
         groups = re.findall("[0-9]+", stretch)
         joined = "".join(groups)
         long = [group for group in groups if len(group) in LIKE_AN_ID]

@@ -4,7 +4,8 @@ The loop of one consumer: read, work on many at once, and take over what a dead 
     read ──▶ one task an entry, `at_once` at most ──▶ the work itself says done, or leaves it
 
 Whatever is at work is held (see Stream.hold), so nobody takes it for left behind. What the work
-leaves alone, because Redis was away, comes back after `claim_after`.
+leaves alone, because Redis was away, comes back after `claim_after`. What fails by a bug of ours
+comes back so too, and is given up in the end.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ READ_FOR = 0.5
 """Seconds that one read waits. A stop ends the wait: what a read brings is ours to do."""
 AT_ONE_READ = 200
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+MOST_DELIVERIES = 4
+"""How often an entry may come before it is given up, if it fails again."""
 FORGET_AFTER = 3600.0
 """Seconds after which a consumer that owns nothing counts as gone; its next entry makes it anew."""
 
@@ -37,10 +40,11 @@ class Link(Commands, Protocol):
 
 
 class Consumer:
-    """`work` gets each entry; it raises nothing, and says itself what becomes of the entry.
+    """`work` gets each entry, and says itself what becomes of it.
 
-    `open_link` connects; its commands may take READ_FOR and a second more. `claim_after` is in
-    seconds.
+    Should it raise what it was not expected to, the entry comes again; `give_up` gets one that
+    failed and had come more than MOST_DELIVERIES times, to take it off for good. `open_link`
+    connects; its commands may take READ_FOR and a second more. `claim_after` is in seconds.
     """
 
     def __init__(
@@ -49,10 +53,12 @@ class Consumer:
         work: Callable[[Entry], Awaitable[None]],
         open_link: Callable[[], Awaitable[Link]],
         *,
+        give_up: Callable[[Entry], Awaitable[None]],
         at_once: int,
         claim_after: float,
     ) -> None:
         self._stream = stream
+        self._give_up = give_up
         self._work = work
         self._open_link = open_link
         self._at_once = at_once
@@ -134,6 +140,17 @@ class Consumer:
                     await asyncio.sleep(pause)
                     pause = min(pause * 2, LONGEST_PAUSE)
                     continue
+                except Exception as error:
+                    # Our own bug, or a link's: with this loop's end nobody would be answered.
+                    self._reader = 0
+                    log.error("stream_unread", stream=self._stream.key, reason=type(error).__name__)
+                    if link is not None:
+                        with suppress(Exception):
+                            await link.close()
+                        link = None
+                    await asyncio.sleep(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE)
+                    continue
                 pause = FIRST_PAUSE
                 for entry in entries:
                     self._begin(entry)
@@ -160,6 +177,9 @@ class Consumer:
                 await self._claim()
             except (Unavailable, ReplyError) as error:
                 log.warning("stream_unmended", stream=self._stream.key, reason=str(error))
+            except Exception as error:
+                # As in `_read`; the wait above is the pause.
+                log.error("stream_unmended", stream=self._stream.key, reason=type(error).__name__)
 
     async def _claim(self) -> None:
         while (room := min(self._at_once - len(self._tasks), AT_ONE_READ)) > 0:
@@ -193,13 +213,21 @@ class Consumer:
 
     async def _one(self, entry: Entry) -> None:
         try:
-            await self._work(entry)
+            if await self._failed(self._work, entry) and entry.deliveries > MOST_DELIVERIES:
+                await self._failed(self._give_up, entry)
+        finally:
+            self._tasks.pop(entry.id, None)
+            self._room.set()
+
+    async def _failed(self, do: Callable[[Entry], Awaitable[None]], entry: Entry) -> bool:
+        """Do it; whether that raised what nobody expects."""
+        try:
+            await do(entry)
         except (Unavailable, ReplyError) as error:
             log.warning("work_left", stream=self._stream.key, reason=str(error))
         except Exception as error:
             # Our own bug. The entry stays, and the next one is not held up by it.
             # No traceback: it may quote what a person wrote.
             log.error("work_failed", stream=self._stream.key, reason=type(error).__name__)
-        finally:
-            self._tasks.pop(entry.id, None)
-            self._room.set()
+            return True
+        return False

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from redis.asyncio.connection import Connection, UnixDomainSocketConnection, parse_url
-from redis.exceptions import BusyLoadingError, RedisError
+from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
 from state.address import Address, connectable
 from state.errors import Unavailable
@@ -58,7 +58,12 @@ async def open_wire(
         with _target(address) as (kind, place):
             connection = kind(**{**place, **settings})
             await connection.send_command("PING")  # connects and logs in first
-        await connection.read_response()
+        try:
+            await connection.read_response()
+        except ResponseError as error:
+            # A server that cannot write to its disk says so even to a PING. It still reads.
+            if not str(error).startswith("MISCONF"):
+                raise
         writer = connection._writer
         if writer is None:
             raise ConnectionError("closed while it was opened")

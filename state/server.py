@@ -30,6 +30,8 @@ QUICK_DEATHS = 3
 """So many deaths in a row before the first PING is answered, and it is not tried again."""
 EARLIER_MAY_ANSWER = 0.5
 """Seconds in which a server notices the signal that its keeper's death sends it, and more."""
+ANSWERS = (b"+PONG", b"-MISCONF")
+"""How a server that is up answers a PING; the second one cannot write to its disk."""
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -157,7 +159,7 @@ class Server:
         elif now - self._waits_since > EARLIER_MAY_ANSWER:
             self._waits_since = now
             with suppress(OSError):
-                if ask(self._socket, b"PING", patience=0.2).startswith(b"+PONG"):
+                if ask(self._socket, b"PING", patience=0.2).startswith(ANSWERS):
                     self._log(f"{self.role.name}: ending an earlier server that has stayed")
                     self._tx_shutdown()
 
@@ -167,7 +169,7 @@ class Server:
         except OSError:
             return
         self.loading = reply.startswith(b"-LOADING")
-        if reply.startswith(b"+PONG"):
+        if reply.startswith(ANSWERS):
             self.phase = Phase.UP
             self._quick_deaths = 0
             self._log(f"{self.role.name}: up")
@@ -202,11 +204,28 @@ class Server:
 
     def _reason(self, code: int) -> str:
         """One sentence from the end of the server's own log."""
-        said, newer = last_words(f"{self.role.name}/redis.log", self._log_start)
+        said, newer, damaged = last_words(f"{self.role.name}/redis.log", self._log_start)
         if newer:
             return self._too_new(f"a newer Redis ({newer})")
+        if damaged:
+            return self._damaged()
         ended = f"signal {-code}" if code < 0 else f"exit code {code}"
         return f"the {self.role.name} server ended with {ended}" + (f": {said}" if said else "")
+
+    def _damaged(self) -> str:
+        folder = os.path.abspath(self.role.name)
+        if self.role is CACHE:
+            return (
+                f"{folder}/dump.rdb is damaged or cut short: move it away, and load the people "
+                "again with `dargah load`"
+            )
+        file = f"{folder}/appendonly.aof"
+        if os.path.isdir(f"{folder}/appendonlydir"):
+            file = f"{folder}/appendonlydir/appendonly.aof.manifest"
+        return (
+            f"{file} is damaged: copy {folder} away, then mend it with "
+            f"`redis-check-aof --fix {file}`, which drops what was written after the damage"
+        )
 
     def _too_new(self, writer: str) -> str:
         major, minor = self._binary.version

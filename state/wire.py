@@ -28,6 +28,10 @@ _pack = cast("Callable[[tuple[Arg, ...]], bytes]", hiredis.pack_command)
 TRY_LATER = frozenset({"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}(?= |$)")
+# Redis 6 puts its own words around what refused a command of a script.
+_IN_SCRIPT = re.compile(
+    r"^ERR Error running script .*?user_script:? ?\d+: -(MISCONF|OOM|READONLY) "
+)
 
 
 class _Refusal(Exception):
@@ -35,8 +39,8 @@ class _Refusal(Exception):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        match = _CODE.match(text)
-        self.code = match[0] if match else "ERR"
+        match = _IN_SCRIPT.search(text) or _CODE.match(text)
+        self.code = match[match.lastindex or 0] if match else "ERR"
 
 
 class Owner(Protocol):

@@ -30,6 +30,10 @@ class NotAServiceCode(ValueError):
     """What was dialled cannot be read. The message never holds it."""
 
 
+class TooMuchDialled(NotAServiceCode):
+    """A service code, with more after it than any menu takes."""
+
+
 def normalise_dialled(text: str) -> str:
     """Digits, stars and hashes as on an ASCII keypad; no blanks, no bidi marks."""
     return "".join(to_ascii_digits(strip_invisible(text)).translate(_KEYS).split())
@@ -53,7 +57,7 @@ class Dialled:
         dialled = normalise_dialled(text)
         if not dialled.startswith("*"):
             raise NotAServiceCode("a service code starts with *")
-        parts = tuple(part for part in re.split(r"[*#]", dialled) if part)
+        parts = _parts(dialled)
         if not parts:
             raise NotAServiceCode("a service code has digits after its *")
         if len(parts) > _MOST_PARTS:
@@ -77,17 +81,29 @@ def match(entries: Collection[str], dialled: str) -> tuple[str, tuple[str, ...]]
     """
     The longest of the entries that the dialled string starts with, and the inputs after it.
 
-    None if there is none. The entry comes back as it was given. Raises NotAServiceCode for a
-    string that Dialled.parse refuses, for more than 16 inputs, and for an entry that is no
-    service code.
+    None if there is none. The entry comes back as it was given. Raises TooMuchDialled for one of
+    the entries with more than 16 inputs or otherwise too long, and NotAServiceCode for whatever
+    else Dialled.parse refuses, and for an entry that is no service code.
     """
-    asked = Dialled.parse(dialled)
     codes = {entry: Dialled.parse(entry) for entry in entries}
+    try:
+        asked = Dialled.parse(dialled)
+    except NotAServiceCode as error:
+        # An entry is short: the first characters tell whether it is one.
+        begins = normalise_dialled(dialled[:_LONGEST_DIALLED])
+        start = Dialled(_parts(begins) if begins.startswith("*") else ())
+        if any(start.starts_with(code) for code in codes.values()):
+            raise TooMuchDialled(str(error)) from None
+        raise
     found = [entry for entry, code in codes.items() if asked.starts_with(code)]
     if not found:
         return None
     entry = max(found, key=lambda code: len(codes[code].parts))
     inputs = asked.parts[len(codes[entry].parts) :]
     if len(inputs) > MOST_INPUTS:
-        raise NotAServiceCode(f"more than {MOST_INPUTS} inputs were dialled at once")
+        raise TooMuchDialled(f"more than {MOST_INPUTS} inputs were dialled at once")
     return entry, inputs
+
+
+def _parts(dialled: str) -> tuple[str, ...]:
+    return tuple(part for part in re.split(r"[*#]", dialled) if part)

@@ -72,18 +72,24 @@ def free_port(kind: socket.SocketKind) -> int:
 
 
 async def start(
-    tree: Path, folder: Path, *, extensions: str, dials: int | None = None, prompts: Path | None
+    tree: Path,
+    folder: Path,
+    *,
+    extensions: str,
+    dials: int | None = None,
+    prompts: Path | None,
+    verbose: int = 2,
 ) -> Asterisk:
     """Start one and wait until its AMI answers.
 
     `extensions` is its dialplan, `dials` the SIP port that a telephone calls, `prompts` the
-    folder that is played as `dargah/...`.
+    folder that is played as `dargah/...`. With `verbose` 3 its log names each file it plays.
     """
     library = next((tree / "usr" / "lib").glob("*/asterisk")).parent
     sip, ami = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
     secret = secrets.token_hex(16)
     _write_folders(tree, folder, prompts)
-    configuration = _configuration(library, folder, sip, ami, secret, dials)
+    configuration = _configuration(library, folder, sip, ami, secret, dials, verbose)
     for name, text in (configuration | {"extensions.conf": extensions}).items():
         (folder / "etc" / name).write_text(text)
     loader = next(library.glob("ld-linux-*.so.*"))
@@ -136,7 +142,7 @@ def _write_folders(tree: Path, folder: Path, prompts: Path | None) -> None:
 
 
 def _configuration(
-    library: Path, folder: Path, sip: int, ami: int, secret: str, dials: int | None
+    library: Path, folder: Path, sip: int, ami: int, secret: str, dials: int | None, verbose: int
 ) -> dict[str, str]:
     rtp = 20_000 + (sip * 40) % 20_000
     loaded = "\n".join(f"load = {module}.so" for module in MODULES)
@@ -157,10 +163,11 @@ astlogdir => {folder}/log
 astsbindir => {folder}/run
 [options]
 transmit_silence = {"yes" if dials else "no"}
-verbose = 2
+verbose = {verbose}
 """,
         "modules.conf": f"[modules]\nautoload = no\n{loaded}\n",
-        "logger.conf": "[general]\n[logfiles]\nmessages => notice,warning,error,verbose(2)\n",
+        "logger.conf": "[general]\n[logfiles]\n"
+        f"messages => notice,warning,error,verbose({verbose})\n",
         "manager.conf": f"""[general]
 enabled = yes
 bindaddr = 127.0.0.1

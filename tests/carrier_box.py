@@ -90,7 +90,10 @@ async def gateway(
     dialect: Dialect = SPECIFICATION,
     bind: Bind = BIND,
 ) -> AsyncIterator[tuple[Esme, Seen]]:
-    """Our ESME, answering texts and dialogues by two functions; and all that it received."""
+    """Our ESME, answering texts and dialogues by two functions; and all that it received.
+
+    An empty answer is not sent.
+    """
     seen = Seen()
 
     async def serve(service: Esme, heard: Heard) -> None:
@@ -103,8 +106,8 @@ async def gateway(
                 told = ussd(event) if ussd and event.kind is not Kind.ABORT else None
                 if told:
                     service.submit(write_reply(event, told[0], more=told[1], dialect=dialect))
-            elif text and not inbound.message.is_receipt:
-                for part in reply_to(inbound.message, text(inbound.message)):
+            elif text and not inbound.message.is_receipt and (reply := text(inbound.message)):
+                for part in reply_to(inbound.message, reply):
                     service.submit(part)
 
     async with esme(running.port, bind=bind) as (service, heard):

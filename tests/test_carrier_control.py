@@ -146,6 +146,47 @@ def test_who_leaves_in_a_dialogue() -> None:
     asyncio.run(scenario())
 
 
+def test_who_hangs_up_while_waiting_for_a_reply() -> None:
+    """A phone whose process was interrupted takes no reply from the same number's next text."""
+
+    def once(message: ShortMessage) -> str:
+        return ANSWER if b"Y" in message.short_message else ""
+
+    def other(path: Path) -> str:
+        with Remote(path, within=PATIENCE) as remote:
+            return remote.text(NUMBER, "Y")
+
+    async def scenario() -> None:
+        async with carrier(control=True) as running, gateway(running, text=once) as (_, seen):
+            _, writer = await asyncio.open_unix_connection(path_of(running))
+            writer.write(json.dumps({"do": "text", "msisdn": NUMBER, "text": "X"}).encode())
+            writer.write(b"\n")
+            await seen.number(1)
+            writer.close()
+            await writer.wait_closed()
+            assert await asyncio.to_thread(other, path_of(running)) == ANSWER
+
+    asyncio.run(scenario())
+
+
+def test_a_text_without_an_answer() -> None:
+    """Who waits in vain is told what may be the cause: no gateway, or a text sent twice."""
+
+    def other(path: Path) -> str:
+        with Remote(path, within=0.2) as remote, pytest.raises(CarrierError) as waited:
+            remote.text(NUMBER, "X")
+        return str(waited.value)
+
+    async def scenario() -> None:
+        async with carrier(control=True) as running:
+            assert "is one bound" in await asyncio.to_thread(other, path_of(running))
+            async with gateway(running):
+                told_so = await asyncio.to_thread(other, path_of(running))
+                assert "a repeated delivery" in told_so
+
+    asyncio.run(scenario())
+
+
 @given(st.lists(st.binary(max_size=300), max_size=6))
 @settings(max_examples=50, deadline=None)
 def test_random_octets(thrown: list[bytes]) -> None:

@@ -83,6 +83,20 @@ def test_the_environment_names_file_and_folder(tmp_path: Path) -> None:
             '[redis]\ncache_url = "redis://:pw@host"\n',
             "own.toml:2: redis.cache_url: a secret is given as",
         ),
+        (
+            '[redis]\nstate_url = "localhost:6379"\n',
+            "own.toml:2: redis.state_url: a URL that begins with redis://, rediss:// or unix:// is",
+        ),
+        ("[http]\nport = 4573\n", "own.toml:2: http.port: 4573 is ivr.port too; set another."),
+        (
+            '[ivr]\nport = 1\n[metrics]\nhost = "0.0.0.0"\nport = 1\n',
+            "own.toml:2: ivr.port: 1 is metrics.port too; set another.",
+        ),
+        (
+            "[eligibility]\nusable_for = 1\n",
+            "own.toml:2: eligibility.usable_for: fresh_for, 48 hours, is longer than usable_for, "
+            "1 days",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence_with_file_and_line(
@@ -94,6 +108,33 @@ def test_a_mistake_is_one_sentence_with_file_and_line(
     assert "\n" not in told
     assert "sesame" not in told
     assert "pw@" not in told
+
+
+def test_a_redis_url_from_elsewhere_is_proved_and_never_quoted(tmp_path: Path) -> None:
+    """A URL of another kind is refused when it is read, and its password stays out of it."""
+    told = refusal(tmp_path, '[redis]\ncache_url = "env:U"\n', U="http://:pw@host")
+    assert told.startswith("own.toml:2: redis.cache_url: a URL that begins with redis://")
+    assert "pw" not in told
+    for scheme in ("redis", "rediss", "unix"):
+        url = f"{scheme}://:pw@host"
+        settings = read(tmp_path, '[redis]\ncache_url = "env:U"\n', U=url)
+        assert settings.redis.cache_url.value == url
+
+
+def test_ports_may_be_alike_where_they_do_not_meet(tmp_path: Path) -> None:
+    """One number on two addresses, or any free port for each, is no contradiction."""
+    text = '[http]\nport = 9420\nhost = "10.0.0.1"\n[ivr]\nport = 0\n'
+    assert read(tmp_path, text).http.port == 9420
+    assert read(tmp_path, "[http]\nport = 0\n[metrics]\nport = 0\n").metrics.port == 0
+
+
+def test_a_default_is_placed_where_it_stands(tmp_path: Path) -> None:
+    """A setting that the operator did not write is named by the line of its default."""
+    lines = (files("config") / "defaults.toml").read_text(encoding="utf-8").splitlines()
+    place = read(tmp_path, "[http]\nport = 1\n").where("ivr", "port")
+    name, _, number = place.rpartition(":")
+    assert name.endswith("defaults.toml")
+    assert lines[int(number) - 1] == "port = 4573"
 
 
 def test_all_mistakes_are_found_in_one_reading(tmp_path: Path) -> None:

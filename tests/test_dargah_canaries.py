@@ -7,13 +7,17 @@ kept or shows of itself is searched for them.
 
 import json
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import quote, urlencode, urlsplit
 
+from dargah.main import COMMANDS
 from persian.digits import to_persian_digits
 from tests.gateway_process import ANY_PORTS, GatewayProcess, running_gateway
+from tests.operator_box import until
 
 SECRET = "canary-of-the-aggregator-77"
 SETTINGS = ANY_PORTS + '[ussd]\nsecret = "env:CANARY_SECRET"\n[log]\nlevel = "debug"\n'
@@ -24,6 +28,11 @@ IDS = ("3692581475", "0074825194", "918273645501")
 BROKEN_IDS = ("3692581470", "369258147", "36925814701234567890", "36925814x0")
 NUMBERS = ("989351472583", "989017364528")
 BROKEN_NUMBERS = ("93514725", "98935147258399999999")
+CANARIES = (*IDS, *BROKEN_IDS, *NUMBERS, *BROKEN_NUMBERS)
+"""All that is sent; none is so short that it might be found by chance."""
+
+assert all(sum(map(str.isdigit, canary)) >= 8 for canary in CANARIES)
+
 ARABIC_INDIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
 
 
@@ -120,6 +129,46 @@ def done(gateway: GatewayProcess, *words: str, given: str = "") -> bytes:
     return (finished.stdout + finished.stderr).encode()
 
 
+def waiting(gateway: GatewayProcess) -> Iterator[tuple[str, bytes]]:
+    """The process title of each command that waits, its canaries among its arguments."""
+    number, broken = ("--msisdn", NUMBERS[0]), BROKEN_IDS[1]
+    dial = ("dial", f"*4*1420*1*{broken}#", *number)
+    yield from _title(gateway, *dial)
+    yield from _title(gateway, *dial, "--over", "smpp")
+    yield from _title(gateway, "call", *number)
+    yield from _title(gateway, "call", *number, "--type", f"1,{broken}#")
+    yield from _title(gateway, "lookup", IDS[0], "-", says=False)
+    yield from _title(gateway, "--settings", str(gateway.settings), *dial)
+    # Without a gateway nobody answers a text.
+    down = gateway.run("carrier", "--switch", "refuse_binds=14", "--drop")
+    assert down.returncode == 0, down.stderr
+    yield from _title(gateway, "text", IDS[0], *number, says=False)
+
+
+def _title(gateway: GatewayProcess, *words: str, says: bool = True) -> Iterator[tuple[str, bytes]]:
+    """Start a command, read its title while it waits, and end it. `says`: it shows something."""
+    command = next(word for word in words if word in COMMANDS)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dargah.main", *words],
+        env=gateway.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    title = Path(f"/proc/{process.pid}/cmdline")
+    try:
+        assert process.stdout is not None
+        if says:
+            assert process.stdout.readline()
+        # Until then it is Python that starts: no program can hide its arguments so early.
+        until(lambda: title.read_bytes().rstrip(b"\0 ").startswith(b"dargah"))
+        assert process.poll() is None
+        yield command, title.read_bytes()
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def kept(gateway: GatewayProcess) -> Iterator[tuple[str, bytes]]:
     """Everything that the gateway wrote or shows: output, files and their names, processes."""
     yield "output", gateway.output.read_bytes()
@@ -140,11 +189,7 @@ def kept(gateway: GatewayProcess) -> Iterator[tuple[str, bytes]]:
 
 def search(gateway: GatewayProcess, seen: list[bytes], secret_words: tuple[str, ...]) -> None:
     """Fail where a canary is found, naming the place and not the canary."""
-    canaries = [
-        (n, spelt)
-        for n, canary in enumerate((*IDS, *BROKEN_IDS[:1], *NUMBERS, *BROKEN_NUMBERS[1:]))
-        for spelt in spellings(canary)
-    ]
+    canaries = [(n, spelt) for n, canary in enumerate(CANARIES) for spelt in spellings(canary)]
     canaries += [(100 + n, word.encode()) for n, word in enumerate(secret_words)]
     places = [*kept(gateway), *((f"answer {n}", answer) for n, answer in enumerate(seen))]
     assert len(places) > 100
@@ -160,6 +205,18 @@ def test_the_demo_gives_no_canary_away() -> None:
         key = (gateway.folder / "api-key").read_text().strip()
         seen = [*play(gateway, key), *play_operator(gateway)]
         search(gateway, seen, (SECRET, key, key[12:]))
+
+
+def test_no_process_title_gives_a_canary_away() -> None:
+    """While a command waits, the list of processes shows its name alone."""
+    with running_gateway("demo", "--people", "500") as gateway:
+        titles = list(waiting(gateway))
+    assert {command for command, _ in titles} == {"dial", "call", "lookup", "text"}
+    for command, title in titles:
+        assert title.rstrip(b"\0 ") in (b"dargah", f"dargah {command}".encode()), command
+        # What setproctitle leaves behind the title counts too.
+        found = any(spelt in title for canary in CANARIES for spelt in spellings(canary))
+        assert not found, command
 
 
 def test_a_gateway_that_knows_the_canaries_gives_none_away(tmp_path: Path) -> None:

@@ -244,19 +244,24 @@ def test_a_killed_gateway_leaves_nothing_behind_and_loses_nothing(tmp_path: Path
     assert soon(lambda: not redis_processes(data))
 
 
-def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("door", ["http", "metrics", "ivr"])
+def test_a_busy_port_is_one_clear_line(tmp_path: Path, door: str) -> None:
     """A port that another program has is named with its setting, and nothing stays behind."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         settings = tmp_path / "s.toml"
-        settings.write_text(f"[http]\nport = {port}\n[metrics]\nport = 0\n[ivr]\nport = 0\n")
+        ports = {"http": 0, "metrics": 0, "ivr": 0} | {door: port}
+        tables = (f"[{name}]\nport = {number}\n" for name, number in ports.items())
+        settings.write_text("".join(tables))
         data = tmp_path / "data"
         done = dargah("serve", environment=environment_of(data, settings))
     assert done.returncode == 1
     lines = [line for line in done.stderr.splitlines() if line.startswith("dargah: ")]
-    assert len(lines) == 1
-    assert "http.port" in lines[0]
-    assert str(port) in lines[0]
+    place = f"{settings}:{2 * [*ports].index(door) + 2}"
+    assert lines == [
+        f"dargah: {place}: {door}.port: cannot listen on 127.0.0.1 port {port}: "
+        f"Address already in use; set another {door}.port, or stop what listens there."
+    ]
     assert "Traceback" not in done.stderr
     assert soon(lambda: not redis_processes(data))
 
@@ -273,6 +278,14 @@ def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
         ('[ussd]\nnetworks = ["10.0.0.0/99"]\n', "s.toml:2: ussd.networks: "),
         ("[http]\nprot = 1\n", "s.toml:2: unknown key 'prot'"),
         ('[dialogue]\ntree = "/none"\n', "/none/tree.toml: cannot be read"),
+        ('[ivr]\nentry = "*9*9"\n', "s.toml:2: ivr.entry: the tree has no entry '*9*9'; it has"),
+        ("[http]\nport = 9420\n", "s.toml:2: http.port: 9420 is metrics.port too; set another."),
+        (
+            '[http]\ntls_certificate = "/none.pem"\ntls_key = "/none.key"\n',
+            "s.toml:2: http.tls_certificate: /none.pem cannot be read",
+        ),
+        ('[redis]\ncache_url = "http://localhost"\n', "s.toml:2: redis.cache_url: a URL that be"),
+        ("[eligibility]\nfresh_for = 800\n", "s.toml:2: eligibility.fresh_for: fresh_for, 800 h"),
     ],
 )
 def test_settings_that_do_not_hold_stop_the_start(tmp_path: Path, settings: str, said: str) -> None:
@@ -292,6 +305,7 @@ def test_our_own_settings_tree_and_phrases_hold(environment: dict[str, str]) -> 
     done = dargah("check", "--screens", environment=environment)
     assert done.returncode == 0, done.stdout
     assert "hold" in done.stdout
+    assert re.search(r"^Note: \d+ recordings are missing in \S+/prompts: en/pause, ", done.stdout)
     assert done.stdout.count("of 160 octets") > 50
 
 
@@ -333,3 +347,23 @@ def test_wrong_usage_is_told(environment: dict[str, str]) -> None:
         with_usage = dargah(*words, environment=environment)
         assert with_usage.returncode == 2
         assert "usage:" in with_usage.stderr
+
+
+def test_a_file_cut_short_replaces_nobody(tmp_path: Path, environment: dict[str, str]) -> None:
+    """Half a file is refused with its row, fewer people with both numbers, unless accepted."""
+    whole, half, fewer = (tmp_path / name for name in ("p.csv", "half.csv", "fewer.csv"))
+    assert dargah("population", "2000", str(whole), environment=environment).returncode == 0
+    lines = whole.read_text().splitlines(keepends=True)
+    assert dargah("load", str(whole), environment=environment).returncode == 0
+    half.write_text("".join(lines[:1001]) + lines[1001][:30])
+    refused = dargah("load", str(half), environment=environment)
+    assert refused.returncode == 1
+    assert "ends in the middle of row 1002: it was cut short" in refused.stderr
+    fewer.write_text("".join(lines[:1001]))
+    refused = dargah("load", str(fewer), environment=environment)
+    assert refused.returncode == 1
+    assert re.search(r"has at most 1,000 people where generation 1\b.* has 2,000", refused.stderr)
+    assert dargah("load", "--accept", str(fewer), environment=environment).returncode == 0
+    listed = dargah("generations", environment=environment).stdout.splitlines()
+    assert "accepted" not in listed[1]
+    assert listed[2].endswith("<- answers  accepted: far fewer people")

@@ -118,6 +118,11 @@ def test_any_text_is_an_address_or_none(text: str) -> None:
 
 def test_a_wrong_network_is_named() -> None:
     """An entry with host bits, or none at all, stops the start with its setting's name."""
-    for entry in ("10.0.0.1/8", "somewhere", ""):
-        with pytest.raises(ConfigError, match=r"^ussd\.networks: "):
+    for entry, remedy in (
+        ("10.0.0.1/8", "write 10.0.0.0/8 for the whole of it, or 10.0.0.1 for one address."),
+        ("somewhere", "write one such as 10.1.0.0/16 or 2001:db8::/32, or a single address."),
+        ("", "write one such as 10.1.0.0/16 or 2001:db8::/32, or a single address."),
+    ):
+        with pytest.raises(ConfigError, match=r"^ussd\.networks: ") as refused:
             networks(["10.0.0.0/8", entry], "ussd.networks")
+        assert str(refused.value).endswith(f"is not a network; {remedy}")

@@ -164,6 +164,16 @@ def test_a_body_announced_too_long_is_refused_before_it_is_sent(server: Server, 
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "too_large"
 
 
+def test_an_aggregator_is_refused_in_plain_text(server: Server) -> None:
+    """A form over the limit is refused in a sentence, as every other refusal on /ussd."""
+    with connect(server.port) as sock:
+        sock.sendall(f"POST /ussd HTTP/1.1\r\nContent-Length: {LIMIT + 1}\r\n\r\n".encode())
+        answer = read_to_end(sock)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert answer.endswith(b"octets at most.")
+    assert b"text/plain" in answer
+
+
 def test_a_body_sent_regardless_does_not_lose_the_refusal(server: Server) -> None:
     """A system that has already sent half a megabyte still reads why it was refused."""
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)

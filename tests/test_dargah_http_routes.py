@@ -62,8 +62,9 @@ def test_what_is_no_form_is_refused(
     server: Server, body: str | bytes, headers: Mapping[str, str]
 ) -> None:
     """A body that could be read in two ways, or in none, starts no session."""
-    status, _, answer = ask(server.port, "POST", "/ussd", body, headers)
-    assert (status, json.loads(answer)["error"]["code"]) == (400, "bad_request")
+    status, told, answer = ask(server.port, "POST", "/ussd", body, headers)
+    assert (status, told["Content-Type"]) == (400, "text/plain; charset=utf-8")
+    assert answer.startswith(b"The body must be ")
 
 
 def test_a_provider_reaches_the_api_with_its_headers(server: Server) -> None:
@@ -86,11 +87,14 @@ def test_a_provider_reaches_the_api_with_its_headers(server: Server) -> None:
 def test_a_header_that_may_occur_once_is_refused_twice(server: Server, name: str) -> None:
     """Of two keys nobody could say which is meant, so neither is used."""
     client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
-    client.putrequest("POST", "/v1/eligibility")
-    client.putheader(name, "a")
-    client.putheader(name.lower(), "b")
-    client.endheaders()
-    assert client.getresponse().status == 400
+    for path, media_type in (("/v1/eligibility", "application/json"), ("/ussd", "text/plain")):
+        client.putrequest("POST", path)
+        client.putheader(name, "a")
+        client.putheader(name.lower(), "b")
+        client.endheaders()
+        answer = client.getresponse()
+        assert (answer.status, answer.headers.get_content_type()) == (400, media_type)
+        answer.read()
     client.close()
 
 
@@ -106,10 +110,13 @@ def test_a_header_that_may_occur_once_is_refused_twice(server: Server, name: str
 def test_a_wrong_method_is_told_the_right_one(
     server: Server, method: str, path: str, allow: str
 ) -> None:
-    """405 names what the address takes."""
+    """405 names what the address takes, to an aggregator in plain text."""
     status, headers, body = ask(server.port, method, path)
     assert (status, headers["Allow"]) == (405, allow)
-    assert json.loads(body)["error"]["code"] == "method_not_allowed"
+    if path == "/ussd":
+        assert body == b"This address takes POST alone."
+    else:
+        assert json.loads(body)["error"]["code"] == "method_not_allowed"
 
 
 @pytest.mark.parametrize("path", ["/", "/ussd/", "/metrics", f"/v1/eligibility/{CANARY}"])

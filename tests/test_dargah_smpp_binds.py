@@ -12,12 +12,12 @@ from dargah.smpp_of_settings import dialect_of, session_of
 from smpp.dialect import SPECIFICATION
 from smpp.errors import Busy, NotBound
 from smpp.events import Answered
-from smpp.pdu import Status
+from smpp.pdu import ShortMessage, Status
 from state.link import Redis
 from tests.redis_server import RunningRedis, running_redis
 from tests.scripted_inquirer import COVERED
 from tests.smpp_gateway import BIND, MSISDN, SMS, gateway, play, unit, until
-from tests.smpp_peers import node_smsc, running
+from tests.smpp_peers import PATIENCE, node_smsc, running
 from tests.smpp_service import smsc
 
 
@@ -159,6 +159,40 @@ def test_the_end_comes_though_a_peer_is_silent(server: RunningRedis, node: list[
             await peer.saw("submit")
             assert await ours.binds.stop(0.2) == 1
             assert not isinstance(await outcome, Answered)
+
+    play(server, scenario)
+
+
+def test_a_stopping_gateway_takes_no_new_texts(server: RunningRedis) -> None:
+    """While what is under way is finished, a text that comes stays with its SMSC."""
+
+    async def scenario(redis: Redis) -> None:
+        async with smsc() as (service, port, _), gateway(redis, replace(BIND, port=port)) as ours:
+            taken, go = [], asyncio.Event()
+
+            async def slow(_: str, message: ShortMessage) -> int:
+                taken.append(message.short_message)
+                await go.wait()
+                return 0
+
+            ours.binds.received = slow
+            await ours.bound("a-1")
+            (link,) = service.links
+            first = link.send(replace(SMS, short_message=b"first"))
+            await until(lambda: taken == [b"first"])
+            stopping = asyncio.create_task(ours.binds.stop(PATIENCE))
+            await until(lambda: ours.binds.stopping)
+            try:
+                second = await link.send(replace(SMS, short_message=b"second"))
+            finally:
+                go.set()
+            assert isinstance(second, Answered)
+            assert second.status == Status.RX_TEMPORARY
+            outcome = await first
+            assert isinstance(outcome, Answered)
+            assert outcome.accepted
+            assert await stopping == 0
+            assert taken == [b"first"]
 
     play(server, scenario)
 

@@ -11,9 +11,12 @@ from state.link import Redis
 from tests.redis_server import RunningRedis, running_redis
 from tests.scripted_inquirer import COVERED
 from tests.smpp_gateway import BIND, MSISDN, gateway, play, shown, unit, until
-from tests.smpp_peers import node_smsc, running
+from tests.smpp_peers import node_smsc, running, twisted_smsc
 from tests.ussd_line import ANSWER, FA, MENU
 from ussd.conversation import Turned
+
+UCS2 = "DataCodingDefault.UCS2"
+"""data_coding 8 as smpp.twisted3 calls it."""
 
 
 @pytest.fixture(scope="module", name="server")
@@ -59,6 +62,37 @@ def test_a_persian_dialogue(server: RunningRedis, node: list[str]) -> None:
                     sample = f'bind="a-1",command="{command}",direction="{direction}"'
                     assert ours.count(f"dargah_smpp_pdus_total{{{sample}}}") == 3
             assert ours.count('dargah_smpp_bound{bind="a-1"}') == 0
+
+    play(server, scenario)
+
+
+def test_a_persian_dialogue_through_smpp_twisted3(
+    server: RunningRedis, pytestconfig: pytest.Config
+) -> None:
+    """With a second library's SMSC the same dialogue is played, across a cut of its link."""
+    argv = twisted_smsc(pytestconfig)
+
+    async def scenario(redis: Redis) -> None:
+        async with running(argv) as peer, gateway(redis, replace(BIND, port=peer.port)) as ours:
+
+            async def reads(op: int, text: str, info: str) -> tuple[str, int, str]:
+                octets = text.encode("utf-16-be").hex()
+                unit_of = {"source": MSISDN, "destination": "1420", "hex": octets}
+                await peer.order("deliver", **unit_of, op=op, its=info)
+                seen = await peer.saw("submit")
+                assert (seen["source"], seen["destination"]) == ("1420", MSISDN)
+                assert (seen["service_type"], seen["coding"]) == ("USSD", UCS2)
+                shown = bytes.fromhex(seen["hex"]).decode("utf-16-be")
+                return shown, seen["op"], seen["its"]
+
+            await ours.bound("a-1")
+            assert await reads(0x01, "*4*1420#", "2a00") == (MENU, 0x02, "2a02")
+            assert await reads(0x12, "۱", "2a04") == (FA["ask_id"], 0x02, "2a06")
+            await peer.order("drop")
+            await peer.saw("bind")
+            await ours.bound("a-1")
+            assert await reads(0x12, "۰۰۱۲۳۴۵۶۷۹", "2a08") == (ANSWER, 0x11, "2a0b")
+            assert [asked[0] for asked in ours.line.inquirer.asked] == ["۰۰۱۲۳۴۵۶۷۹"]
 
     play(server, scenario)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from dialogue.advance import advance
 from dialogue.state import EXPIRED, State, decode, encode
-from dialogue.steps import Input, Looked, LookUp, OutOfTime, Show, Start, Step, Typed
+from dialogue.steps import Input, Looked, LookUp, OutOfTime, Show, Silent, Start, Step, Typed
 from dialogue.tree import Message
 from dialogue.words import words
 from eligibility.answer import Answer, OverBudget
@@ -19,6 +19,7 @@ INPUTS = (
     | st.builds(Typed, typed())
     | st.builds(Looked, answers())
     | st.just(OutOfTime())
+    | st.just(Silent())
 )
 STATES = st.builds(
     State,

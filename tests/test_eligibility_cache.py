@@ -97,7 +97,8 @@ def test_freed_while_in_use(redis: RunningRedis) -> None:
         await load_text(link, csv_of(covered(3)))
         cache = await looked_up(link)
         for branch in ("2", "3"):
-            await load_text(link, csv_of([line(national(1), branch=branch)]))
+            lines = [line(national(1), branch=branch), *covered(2, first=2)]
+            await load_text(link, csv_of(lines))
         assert cache.generation == 1
         assert (await cache.verdict(SOMEBODY, NOW)).branch == 3
         assert cache.generation == 3

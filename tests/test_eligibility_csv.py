@@ -92,19 +92,21 @@ def test_empty_rows_count() -> None:
             "row 3: the text is not UTF-8",
         ),
         ("a,b\n1,2\n".encode("utf-16")[:-1], "people.csv", "not UTF-16"),
+        (b"PK\x03\x04" + b"?" * 99, "people.xlsx", "save it as CSV"),
+        (b"PK\x03\x04" + b"?" * 99, "people.csv", "save it as CSV"),
     ],
 )
 def test_unfit(content: bytes, name: str, says: str) -> None:
     """An empty, damaged or wrongly encoded file is refused in a sentence that says so."""
     with pytest.raises(LoadRefused, match=says) as refused:
         rows_of(content, name)
-    assert str(refused.value).startswith(name)
+    assert str(refused.value).partition(name)[0].endswith("/")
 
 
 def test_no_file(tmp_path: Path) -> None:
     """A file that is not there, or is a folder, is refused in a sentence."""
     for path in (tmp_path / "absent.csv", tmp_path):
-        with pytest.raises(LoadRefused, match="cannot be read"):
+        with pytest.raises(LoadRefused, match=f"^{path} cannot be read"):
             CsvSource(path)
 
 

@@ -1,6 +1,7 @@
 """A real call: SIP, RTP, RFC 4733 and FastAGI, none of it ours but the last."""
 
 import asyncio
+import re
 import time
 from array import array
 from collections.abc import AsyncIterator
@@ -14,19 +15,18 @@ from pathlib import Path
 import pytest
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
+from dargah.running import find
 from dialogue.check import load_dialogue
-from dialogue.conversation import Conversation
 from dialogue.version import OneVersion
 from eligibility.answer import Answer, Asker, OverBudget
 from eligibility.ledger import Kept
+from eligibility.tracking_code import is_code
 from eligibility.verdict import INVALID_ID, Outcome, Source, Verdict
-from ivr.build_prompts import build
 from ivr.call import Calls, CallTimes
 from ivr.errors import MissingPrompt
 from ivr.fastagi import Environment
 from ivr.line import Line
 from ivr.pcm import from_wav
-from ivr.prompts import Prompts
 from ivr.server import CallLimits, FastAgiServer
 from ivr.synthesiser import NoSynthesiser, find_synthesiser
 from ivr.version import SpokenVersion
@@ -36,6 +36,13 @@ from telecom.channel import Channel
 from tests import aloud
 from tests.asterisk_run import Asterisk, start
 from tests.asterisk_tree import NoAsterisk, asterisk_tree
+from tests.gateway_process import (
+    ANY_PORTS,
+    GatewayProcess,
+    dargah,
+    environment_of,
+    running_gateway,
+)
 from tests.telephone import Telephone
 
 ID = "0012345679"
@@ -46,6 +53,25 @@ COVERED = Verdict(
     valid_until=date(2027, 3, 20),
 )
 CODE = "48305172606"
+CALLER = "09121234567"
+"""The number that tests/telephone.py calls from."""
+
+PEOPLE = f"""national_id,status,valid_until,kind,branch,updated_at
+{ID},active,2090-03-20,main,7,2026-01-01T00:00:00+03:30
+"""
+TOLD = [
+    "covered_until-1",
+    "day/1",
+    "month/1",
+    "number/1000-o",
+    "number/400-o",
+    "number/60-o",
+    "number/9",
+    "covered_until-3",
+    "tracking_code-1",
+]
+"""What is played for that row: covered until 1469/01/01."""
+
 TIMES = CallTimes(more_digits=1.0, repeat=1.0)
 ENTRY = "*4*1420"
 LOOPBACK = [ip_network("127.0.0.0/8")]
@@ -92,28 +118,35 @@ def tree(pytestconfig: pytest.Config) -> Path:
 
 
 @pytest.fixture(scope="module")
-def prompts(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
-    """The prompts as they are built for anybody."""
-    folder = tmp_path_factory.mktemp("prompts")
+def data(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """An operator's data folder, its prompts built by the command."""
+    folder = tmp_path_factory.mktemp("operator")
     try:
-        build(load_voices(), folder, find_synthesiser())
+        find_synthesiser()
     except NoSynthesiser as reason:
         aloud.skip(pytestconfig, f"no prompts for a real call: {reason}")
-    return folder
+    settings = folder / "settings.toml"
+    settings.write_text(ANY_PORTS)
+    environment = environment_of(folder / "data", settings)
+    built = dargah("prompts", "--build", environment=environment)
+    assert built.returncode == 0, built.stderr
+    return folder / "data"
+
+
+@pytest.fixture(scope="module")
+def prompts(data: Path) -> Path:
+    """The prompts as they are built for anybody."""
+    return data / "prompts"
 
 
 @asynccontextmanager
-async def exchange(
-    tree: Path, folder: Path, server: FastAgiServer, prompts: Path | None, *, up: bool = True
+async def telephone_on(
+    tree: Path, folder: Path, gateway: str, prompts: Path | None, *, verbose: int = 2
 ) -> AsyncIterator[tuple[Asterisk, Telephone]]:
-    """A PBX with our dialplan and our FastAGI server behind it, if that is up; a telephone."""
-    reactor = AsyncioSelectorReactor(asyncio.get_running_loop())
-    port = reactor.listenTCP(0, server, interface="127.0.0.1")  # type: ignore[no-untyped-call]
+    """A PBX with our dialplan, that finds FastAGI at `gateway`; and a telephone."""
     dialplan = (files("config") / "asterisk" / "extensions.conf").read_text("utf-8")
-    dialplan = dialplan.replace("127.0.0.1:4573", f"127.0.0.1:{port.getHost().port}")
-    if not up:
-        port.stopListening()
-    pbx = await start(tree, folder / "pbx", extensions=dialplan, prompts=prompts)
+    dialplan = dialplan.replace("127.0.0.1:4573", gateway)
+    pbx = await start(tree, folder / "pbx", extensions=dialplan, prompts=prompts, verbose=verbose)
     try:
         telephone = await Telephone.plugged_in(tree, folder / "phone", sip_port=pbx.sip_port)
         try:
@@ -122,6 +155,22 @@ async def exchange(
             await telephone.unplug()
     finally:
         pbx.stop()
+
+
+@asynccontextmanager
+async def exchange(
+    tree: Path, folder: Path, server: FastAgiServer, prompts: Path | None, *, up: bool = True
+) -> AsyncIterator[tuple[Asterisk, Telephone]]:
+    """The same with a FastAGI server of the test's own behind it, if that is up."""
+    reactor = AsyncioSelectorReactor(asyncio.get_running_loop())
+    port = reactor.listenTCP(0, server, interface="127.0.0.1")  # type: ignore[no-untyped-call]
+    address = f"127.0.0.1:{port.getHost().port}"
+    if not up:
+        port.stopListening()
+    try:
+        async with telephone_on(tree, folder, address, prompts) as both:
+            yield both
+    finally:
         port.stopListening()
         await server.drain(0)
 
@@ -144,55 +193,63 @@ def calls_for(registry: Registry) -> Calls:
     )
 
 
-async def expected(prompts: Path) -> float:
-    """Seconds of speech in the question, the verdict, the offer to repeat it and the goodbye."""
-    tree, phrases = load_dialogue()
-    talk = Conversation(tree, Registry(), Asker("x"), Channel.VOICE, turn_seconds=5)
-    said = Prompts(load_voices(), phrases)
-    await talk.start(ENTRY)
-    names = [*said.screen(await talk.reply("1")), *said.screen(await talk.reply(ID))]
-    names += [said.own("fa", "repeat"), said.own("fa", "goodbye")]
-    files = [prompts / f"{name.removeprefix('dargah/')}.wav" for name in names]
-    return speech(sum((from_wav(file.read_bytes())[0] for file in files), array("h")))
+def played(pbx: Asterisk) -> list[str]:
+    """The recordings of ours that Asterisk opened and played, in order, by its own log."""
+    return re.findall(r"Playing 'dargah/(fa/[^' ]+)\.\w+'", pbx.log())
 
 
 def test_a_real_call(
-    tree: Path, prompts: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tree: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A caller with an ordinary telephone chooses before the menu has ended, types an ID, and
-    hears all of the verdict, its code and a goodbye."""
-    registry, log = Registry(), Log()
-    calls = calls_for(registry)
+    hears that person's verdict, a code that the gateway knows, and a goodbye."""
+    log = Log()
+    csv = tmp_path / "people.csv"
+    csv.write_text(PEOPLE)
 
-    async def script(line: Line, environment: Environment) -> None:
-        log(f"call taken, Asterisk {environment['version']}")
-        await calls.take(line, environment)
-        log("call served")
-
-    async def main() -> None:
-        server = FastAgiServer(script, peers=LOOPBACK)
-        async with exchange(tree, tmp_path, server, prompts) as (_, telephone):
-            log("Asterisk and telephone are up")
+    async def main(gateway: GatewayProcess) -> None:
+        async with telephone_on(
+            tree, tmp_path, find(gateway.folder).fastagi, gateway.folder / "prompts", verbose=3
+        ) as (pbx, telephone):
+            log("gateway, Asterisk and telephone are up")
             await telephone.dial("1420")
             over = telephone.hung_up()
             await telephone.hearing()
             log("answered, the menu is heard; typing 1 into it")
             await telephone.type("1")
             await telephone.quiet()
-            before = speech(telephone.sound())
+            asked, before = played(pbx), speech(telephone.sound())
+            assert asked[-1] == "fa/ask_id"
+            assert "fa/call/goodbye" not in asked
             log("question heard to its end; typing the ID")
             await telephone.type(ID + "#")
             log("ID typed")
             await asyncio.wait_for(over, 60)
-            total = speech(telephone.sound())
-            log(f"call over; {total:.1f} s of speech heard")
-            assert server.ended == {"done": 1}
-            assert registry.asked == [(ID, True, Channel.VOICE)]
-            whole = await expected(prompts)
-            assert whole - 1.5 < total < whole + 3.0
-            assert total > before + 8
+            log("call over")
+            assert "gateway: SUCCESS DONE" in pbx.log()
+            told = played(pbx)[len(asked) :]
+            log(f"played since the ID: {' '.join(name.removeprefix('fa/') for name in told)}")
+            names = [f"fa/{name}" for name in TOLD]
+            assert told[: len(names)] == names
+            digits = [name for name in told[len(names) :] if name.startswith("fa/digit/")]
+            assert told[len(names) + len(digits) + 2 :] == ["fa/call/repeat", "fa/call/goodbye"]
+            code = "".join(name.removeprefix("fa/digit/")[0] for name in digits)
+            assert is_code(code)
+            inquiry = gateway.run("inquiry", code, "--msisdn", CALLER).stdout
+            log(f"inquiry of that code: {' '.join(inquiry.split())}")
+            for fact in ("channel    voice", "outcome    COVERED", "until      1469/01/01 "):
+                assert fact in inquiry
+            # And all of it was heard, not only begun.
+            files = [(gateway.folder / "prompts" / f"{name}.wav").read_bytes() for name in told]
+            whole = speech(sum((from_wav(file)[0] for file in files), array("h")))
+            heard = speech(telephone.sound()) - before
+            log(f"{heard:.1f} s of speech heard since, of {whole:.1f} s")
+            assert whole - 1.5 < heard < whole + 3.0
 
-    asyncio.run(main())
+    with running_gateway("serve", folder=data) as gateway:
+        loaded = gateway.run("load", str(csv))
+        assert loaded.returncode == 0, loaded.stderr
+        asyncio.run(main(gateway))
     with capsys.disabled():
         print("\n" + "\n".join(log.lines))
 

@@ -206,6 +206,16 @@ def test_a_code_is_followed_up() -> None:
     assert registry.asked == []
 
 
+def test_silence_is_no_mistake() -> None:
+    """Who types nothing after a wrong ID hears the question again, in its own words."""
+    peer, registry = AgiPeer(["1", "123#", "", ID]), Registry()
+    call(peer, registry)
+    assert registry.asked == ["123", ID]
+    asked = [name for name in peer.heard if "ask_id" in name or "wrong_id" in name]
+    assert asked == said("ask_id", "wrong_id_short", "ask_id")
+    assert "dargah/fa/wrong_option" not in peer.heard
+
+
 def test_no_id_stays_in_the_channel() -> None:
     """The digits that Asterisk collected for us are wiped from the channel's variables."""
     peer = AgiPeer(["1", "123#", ID])

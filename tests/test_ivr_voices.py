@@ -69,6 +69,9 @@ def test_voice_folders(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         load_voices(tmp_path / "none")
     (tmp_path / "fa.toml").write_text(FA, "utf-8")
+    with pytest.raises(ConfigError, match=r': en\.toml is missing; .*"option_english"'):
+        load_voices(tmp_path)
+    (tmp_path / "en.toml").write_text("[phrases]\n[choices]\n" + FA[FA.index("[call]") :], "utf-8")
     with pytest.raises(ConfigError, match='"en" has no choice "option_english"'):
         load_voices(tmp_path)
     (tmp_path / "de.toml").write_text(FA, "utf-8")

@@ -577,7 +577,7 @@ def test_a_reply_is_kept_as_it_was(
     at: float, source: Address, destination: Address, text: str
 ) -> None:
     """What lies in the outbox is what will be sent."""
-    reply = Reply(at, source, destination, text)
+    reply = Reply(at, at, source, destination, text)
     assert decode_reply(encode_reply(reply)) == reply
 
 

@@ -37,6 +37,11 @@ ARABIC_INDIC = str.maketrans("0123456789", "٠١٢٣٤٥٦٧٨٩")
         f"09121234567 {ID}",
         f"{ID} 989121234567",
         f"{ID} 9121234567",
+        "001/234/5679",
+        "0,012,345,679",
+        "۰٬۰۱۲٬۳۴۵٬۶۷۹",
+        "۰۰۱،۲۳۴،۵۶۷۹",
+        f"{ID}, 1365/05/12",
     ],
 )
 def test_an_id_in_any_form(text: str) -> None:
@@ -72,6 +77,10 @@ def test_an_id_in_any_form(text: str) -> None:
         ("1", Help()),
         ("1420", Help()),
         ("1365/05/12", Help()),
+        ("12-5-1365", Help()),
+        ("3059538840", Eligibility("3059538840")),
+        ("305/953/8840", Eligibility("3059538840")),
+        (f"{ID},{OTHER}", Help(Why.SEVERAL)),
         (f"ID {ID} en", Eligibility(ID, latin=True)),
         (f"English {CODE}", Code(CODE, latin=True)),
         (f"{ID} en لطفا", Eligibility(ID)),
@@ -84,7 +93,11 @@ def test_what_is_asked(text: str, expected: Request) -> None:
 
 @given(
     st.integers(0, 999_999_999),
-    st.lists(st.sampled_from(["", " ", "-", "  ", "‌", "–", "."]), min_size=9, max_size=9),
+    st.lists(
+        st.sampled_from(["", " ", "-", "  ", "‌", "–", ".", "/", ",", "٬", "،"]),
+        min_size=9,
+        max_size=9,
+    ),
     st.sampled_from(["", "کد ملی ", "id: ", "سلام،\n"]),
     st.sampled_from(["", " لطفا", "\nممنون", "!"]),
     st.sampled_from([str, to_persian_digits, lambda text: text.translate(ARABIC_INDIC)]),

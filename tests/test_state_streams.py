@@ -247,7 +247,10 @@ def consumer(server: RunningRedis, one: Stream, work: Work, at_once: int = 10) -
     async def link() -> Redis:
         return await open_redis(server.address, timeout=3.0, name="reader")
 
-    return Consumer(one, work, link, at_once=at_once, claim_after=0.2)
+    async def nothing(entry: Entry) -> None:
+        raise AssertionError("nothing is given up in these tests")
+
+    return Consumer(one, work, link, give_up=nothing, at_once=at_once, claim_after=0.2)
 
 
 def now() -> float:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from persian.digits import to_persian_digits
-from telecom.service_code import Dialled, NotAServiceCode, match, normalise_dialled
+from telecom.service_code import Dialled, NotAServiceCode, TooMuchDialled, match, normalise_dialled
 
 ENTRIES = ("*4*1420", "*1666", "*4*1420*7")
 OTHERS = ("*4*14201#", "*4*142#", "*4#", "*16661#", "*140*1#", "*41420#")
@@ -61,6 +61,16 @@ def test_what_cannot_be_read(dialled: str) -> None:
         match(ENTRIES, dialled)
     assert "0012345679" not in str(refused.value)
     assert "999" not in str(refused.value)
+
+
+@pytest.mark.parametrize("rest", ["*1" * 17, "*1" * 90, "*" + "9" * 33, "*0012345679" * 500])
+def test_too_much_after_a_code(rest: str) -> None:
+    """One of our codes with too much after it is told apart from what is no code of ours."""
+    with pytest.raises(TooMuchDialled):
+        match(ENTRIES, f"*4*1420{rest}#")
+    with pytest.raises(NotAServiceCode) as other:
+        match(ENTRIES, f"*4*9{'*1' * 90}#")
+    assert not isinstance(other.value, TooMuchDialled)
 
 
 def test_the_longest_that_is_taken() -> None:

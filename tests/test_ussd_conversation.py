@@ -89,9 +89,27 @@ def test_an_unknown_code(server: RunningRedis) -> None:
     """A code under which nothing is offered is told so, politely."""
 
     async def play(redis: Redis) -> None:
-        for code in ("*4*14201#", "*5#", "1420", "*", "#", "*4*1420" + "*1" * 90, "x" * 2000):
+        for code in ("*4*14201#", "*5#", "1420", "*", "#", "*5" + "*1" * 90, "x" * 2000):
             line = Line(redis, code=code, session_id=code)
             assert await line.send("") == UssdReply(FA["unknown_code"], more=False), code
+
+    on(server, play)
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("*4*1420" + "*1" * 17 + "#", ""),
+        ("*4*1420" + "*1" * 90 + "#", ""),
+        ("*4*1420*" + "9" * 33 + "#", ""),
+        ("*4*1420*1#", "1*" * 16),
+    ],
+)
+def test_too_much_dialled_at_once(server: RunningRedis, code: str, text: str) -> None:
+    """A code that is in use is not said to be none, however much was dialled after it."""
+
+    async def play(redis: Redis) -> None:
+        assert await Line(redis, code=code).send(text) == UssdReply(FA["too_long"], more=False)
 
     on(server, play)
 

@@ -26,7 +26,7 @@ from state.sessions import SessionStore
 from telecom.channel import Channel
 from telecom.msisdn import Msisdn
 from telecom.screen import USSD, Limit
-from telecom.service_code import NotAServiceCode, match, normalise_dialled
+from telecom.service_code import NotAServiceCode, TooMuchDialled, match, normalise_dialled
 from ussd.rendering import prove_keys, render
 from ussd.requests import Again, Begin, Dialogue, GoOn, Todo, TooLate, UssdRequest, UssdUnit
 from ussd.sessions import Session, UssdReply, decode, encode
@@ -227,17 +227,22 @@ class UssdConversations:
         """A session from its first request: the code, and what was dialled after it."""
         version = self._versions.current
         conversation = self._conversation(version, msisdn, EXPIRED)
+        entry, inputs = "", list[str]()
         try:
-            found = match(version.tree.entries, todo.dialled)
+            if found := match(version.tree.entries, todo.dialled):
+                entry, dialled = found
+                typed = [part for part in normalise_dialled(todo.typed).split("*") if part]
+                inputs = [*dialled, *(part.rstrip("#") for part in typed)]
+        except TooMuchDialled:
+            inputs = [""] * (MOST_INPUTS + 1)
         except NotAServiceCode:
-            found = None
-        if found is None:
-            show = await conversation.start("", language=self._language)
+            pass
+        if len(inputs) > MOST_INPUTS:
+            # The code is right, and none of it is to be answered as if the rest had not come.
+            conversation.state = replace(EXPIRED, language=self._language or "")
+            show = conversation.leave(version.tree.exits.turns)
         else:
-            entry, dialled = found
-            typed = [part for part in normalise_dialled(todo.typed).split("*") if part]
-            inputs = [*dialled, *(part.rstrip("#") for part in typed)]
-            show = await conversation.start(entry, inputs[:MOST_INPUTS], language=self._language)
+            show = await conversation.start(entry, inputs, language=self._language)
         notice = self._versions.notice()
         first = notice.text(show.language) if notice is not None else None
         screens = tuple(render(version.phrases, show, limit, first))

@@ -15,6 +15,7 @@ from dargah.failures import Failure
 from dargah.loop import new_loop
 from dargah.wiring import dialogue_folders, guide_folder, required_folder
 from dialogue.check import load_dialogue
+from eligibility.population import MOST
 from state.embedded import stopped
 
 STOP = 120.0
@@ -36,8 +37,10 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings(args.settings, os.environ)
     if args.what == "dialogue":
         return _dialogue(settings, args)
-    if args.people < 1 or not 0 < args.seconds <= 600:
-        raise Failure("a bench has at least one person, and lasts up to 600 seconds.")
+    if not 1 <= args.people <= MOST:
+        raise Failure(f"--people is a number from 1 to {MOST:,}.")
+    if not 0 < args.seconds <= 600:
+        raise Failure("--seconds is a number above 0, up to 600.")
     required_folder(settings.data_folder)
     with tempfile.TemporaryDirectory(prefix="bench-", dir=settings.data_folder) as folder:
         own = _settings_of_bench(settings, Path(folder))

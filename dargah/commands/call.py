@@ -15,8 +15,9 @@ from carrier.pbx import CallRecord, Pbx
 from config.settings import read_settings
 from dargah.demo_folder import demo_folder
 from dargah.failures import Failure
+from dargah.msisdn_option import msisdn_of, msisdn_option
 from dargah.running import find
-from telecom.msisdn import Msisdn, NotAnMsisdn
+from telecom.msisdn import Msisdn
 
 PERSON = 0.2
 """How fast the line's time runs while a person types: a keyboard in a terminal is slower than the
@@ -25,7 +26,7 @@ keypad in a hand."""
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What may follow `dargah call`."""
-    parser.add_argument("--msisdn", default="09120000000", metavar="N", help="whose phone it is")
+    msisdn_option(parser)
     parser.add_argument(
         "--type",
         dest="script",
@@ -40,7 +41,7 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Call, until one side hangs up."""
     settings = read_settings(args.settings, os.environ)
-    address = args.fastagi
+    number, address = msisdn_of(args), args.fastagi
     if address is None:
         running = find(settings.data_folder, demo_folder(settings.data_folder))
         address = running.fastagi
@@ -50,9 +51,8 @@ def run(args: argparse.Namespace) -> int:
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise Failure("--fastagi takes HOST:PORT.")
     try:
-        number = Msisdn.parse(args.msisdn)
         script = None if args.script is None else Script(filter(None, args.script.split(",")))
-    except (NotAnMsisdn, ValueError) as error:
+    except ValueError as error:
         raise Failure(f"{error}.") from None
     record = asyncio.run(_call(host.strip("[]"), int(port), _national(number), script))
     if record.status == "FAILURE":

@@ -46,6 +46,8 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings(args.settings, os.environ)
     if args.switch or args.drop or args.garbage or args.state:
         return _change(args, settings)
+    if not 0 <= args.port <= 65535:
+        raise Failure("--port is a number from 1 to 65535, or 0 for any that is free.")
     return _serve(args, settings)
 
 
@@ -86,7 +88,10 @@ def _serve(args: argparse.Namespace, settings: Settings) -> int:
         try:
             carrier = await start_carrier(reactor, own)
         except CannotListenError:
-            raise Failure(f"port {args.port} on {args.host} can't be listened on.") from None
+            raise Failure(
+                f"port {args.port} on {args.host} can't be listened on; "
+                "give another --port, or stop what listens there."
+            ) from None
         except OSError as error:
             raise Failure(f"the control socket {control}: {error.strerror}.") from None
         _invite(args.host, carrier.port, list(users), control)

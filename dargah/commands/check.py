@@ -2,12 +2,13 @@
 
 import argparse
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from config.errors import ConfigError
-from config.settings import read_settings
-from dargah.dialogue_of_settings import voices_of
-from dargah.ivr_port import peers_of
+from config.settings import Settings, read_settings
+from dargah.dialogue_of_settings import prove_entry, voices_of
+from dargah.ivr_port import peers_of, prompts_folder
 from dargah.serving import http_settings
 from dargah.wiring import dialogue_folders, guide_folder
 from dialogue.check import findings, read_dialogue
@@ -17,9 +18,13 @@ from dialogue.finding import Finding
 from dialogue.guide import Guide, load_guide
 from dialogue.phrases import Phrases
 from dialogue.tree import Tree
+from ivr.build_prompts import missing
 from ivr.voices import voice_findings
 from persian.jalali import tehran_date
 from telecom.screen import octets_of
+
+NAMED = 10
+"""Missing recordings that are named; a machine without any lacks a hundred."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -40,18 +45,17 @@ def run(args: argparse.Namespace) -> int:
     except ConfigError as error:
         print(error, *error.others, sep="\n")
         return 1
-    try:
-        http_settings(settings)
-    except ConfigError as error:
-        problems.append(str(error))
+    for proof in (http_settings, peers_of):
+        try:
+            proof(settings)
+        except ConfigError as error:
+            problems.append(str(error))
     try:
         tree, phrases = read_dialogue(*dialogue_folders(settings), guide_folder(settings))
         found = findings(tree, phrases)
         problems += map(_told, found)
         if not found:
-            voices = voice_findings(voices_of(settings), tree, phrases)
-            problems += map(_told, voices)
-            peers_of(settings)
+            problems += _of_the_telephone(settings, tree, phrases)
             _report(tree, phrases, whole=args.screens)
             guide = load_guide(guide_folder(settings))
             problems += map(str, guide_findings(guide, phrases))
@@ -69,6 +73,24 @@ def _told(finding: Finding) -> str:
     """The sentence, and the screen that it is about."""
     shown = "".join(f"\n  │ {line}" for line in finding.shown.split("\n")) if finding.shown else ""
     return f"{finding}{shown}"
+
+
+def _of_the_telephone(settings: Settings, tree: Tree, phrases: Phrases) -> Iterator[str]:
+    """What the telephone lacks; recordings are noted alone: they may be made later."""
+    try:
+        prove_entry(settings, tree)
+    except ConfigError as error:
+        yield str(error)
+    voices = voices_of(settings)
+    yield from map(_told, voice_findings(voices, tree, phrases))
+    folder = prompts_folder(settings)
+    if lacking := missing(voices, folder):
+        more = f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
+        print(
+            f"Note: {len(lacking)} recordings are missing in {folder}: "
+            f"{', '.join(lacking[:NAMED])}{more}; `dargah prompts` lists them, "
+            "`dargah prompts --build` makes them."
+        )
 
 
 def _report(tree: Tree, phrases: Phrases, *, whole: bool) -> None:

@@ -35,7 +35,7 @@ from dargah.routes import Line, routes
 from dargah.running import running_on
 from dargah.serving import Serving, serving
 from dargah.wiring import required_folder
-from eligibility.population import Example
+from eligibility.population import MOST, Example
 from persian.jalali import jalali_date
 from state.embedded import stopped
 
@@ -60,6 +60,8 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Serve until told to stop, or play once."""
     settings = read_settings(args.settings, os.environ)
+    if not 1 <= args.people <= MOST:
+        raise Failure(f"--people is a number from 1 to {MOST:,}.")
     set_up_logs("error" if args.once else settings.log.level, readable=True)
     reactor = loop.install()
     with _place(settings, once=args.once) as folder:

@@ -12,7 +12,9 @@ from config.settings import Settings, read_settings
 from dargah.carrier_socket import control_option, control_path, speaking
 from dargah.demo_folder import demo_folder
 from dargah.handset import Handset
+from dargah.msisdn_option import msisdn_of, msisdn_option
 from dargah.running import find
+from dargah.typed_words import readable
 
 WIDTH = 40
 
@@ -42,7 +44,7 @@ class Phone(Protocol):
 def options(parser: argparse.ArgumentParser) -> None:
     """What may follow `dargah dial`."""
     parser.add_argument("code", metavar="CODE", help="such as '*4*1420#' (in quotes)")
-    parser.add_argument("--msisdn", default="09120000000", metavar="N", help="whose phone it is")
+    msisdn_option(parser)
     parser.add_argument(
         "--over",
         choices=("http", "smpp"),
@@ -55,10 +57,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Dial, then go on with what is typed, until the conversation ends."""
     settings = read_settings(args.settings, os.environ)
+    msisdn, code = f"+{msisdn_of(args).digits}", readable(args.code, "CODE")
     if args.over == "http":
-        return converse(_http_phone(args, settings), args.code)
+        return converse(_http_phone(msisdn, settings), code)
     with speaking(control_path(args, settings)) as carrier:
-        return converse(carrier.phone(args.msisdn), args.code)
+        return converse(carrier.phone(msisdn), code)
 
 
 def converse(phone: Phone, code: str) -> int:
@@ -87,9 +90,9 @@ def frame(text: str, below: str = "") -> None:
     print("└" + "─" * WIDTH + below, flush=True)
 
 
-def _http_phone(args: argparse.Namespace, settings: Settings) -> Handset:
+def _http_phone(msisdn: str, settings: Settings) -> Handset:
     running = find(settings.data_folder, demo_folder(settings.data_folder))
-    return Handset(running.http, args.msisdn, settings.ussd.secret.value)
+    return Handset(running.http, msisdn, settings.ussd.secret.value)
 
 
 def _typed() -> str | None:

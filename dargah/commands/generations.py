@@ -36,6 +36,6 @@ async def _list(settings: Settings) -> int:
         print(
             f"{g.number:>10}  {g.people:>10,}  {g.rejected:>8,}  {g.duplicates:>10,}  "
             f"{g.as_of:%Y-%m-%d %H:%M}  {g.loaded_at:%Y-%m-%d %H:%M}  {g.source} "
-            f"[{g.phase}]{role}"
+            f"[{g.phase}]{role}{'  accepted: far fewer people' if g.accepted else ''}"
         )
     return 0

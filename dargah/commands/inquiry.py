@@ -8,11 +8,11 @@ from datetime import datetime
 from config.settings import Settings, read_settings
 from dargah.demo_folder import beside
 from dargah.failures import Failure
+from dargah.msisdn_option import msisdn_of
 from dargah.wiring import hashes_of, ledger_of, required_folder, stores_of
 from eligibility.ledger import Kept
 from eligibility.tracking_code import parse_code
 from persian.jalali import TEHRAN, jalali_date, tehran_date
-from telecom.msisdn import Msisdn, NotAnMsisdn
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -36,11 +36,8 @@ def run(args: argparse.Namespace) -> int:
     asker = None
     settings = read_settings(args.settings, os.environ)
     required_folder(settings.data_folder)
-    if args.msisdn:
-        try:
-            asker = hashes_of(settings).of("asker", Msisdn.parse(args.msisdn).digits)
-        except NotAnMsisdn as error:
-            raise Failure(f"--msisdn: {error}") from None
+    if args.msisdn is not None:
+        asker = hashes_of(settings).of("asker", msisdn_of(args).digits)
     return asyncio.run(_show(settings, code, asker))
 
 

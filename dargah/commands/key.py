@@ -8,7 +8,7 @@ import secrets
 from api.keys import SCOPES, ApiKeys
 from config.settings import Settings, read_settings
 from dargah.failures import Failure
-from dargah.wiring import clock, required_folder, stores_of
+from dargah.wiring import clock, proven_kept, required_folder, stores_of
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +39,11 @@ async def _run(settings: Settings, args: argparse.Namespace) -> int:
         if args.does == "create":
             wanted = {"eligibility", *(args.scope or ())}
             try:
-                print(await keys.create(args.name, wanted, secrets.token_bytes, clock()))
+                made = await keys.create(args.name, wanted, secrets.token_bytes, clock())
             except ValueError as error:
                 raise Failure(f"{error}.") from None
+            await proven_kept(stores.state)
+            print(made)
         elif args.does == "list":
             for key in await keys.list():
                 state = f"revoked {key.revoked:%Y-%m-%d}" if key.revoked else "in force"

@@ -16,7 +16,7 @@ from persian.jalali import TEHRAN
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What may follow `dargah load`."""
-    parser.add_argument("file", type=Path, metavar="FILE.csv[.gz]")
+    parser.add_argument("file", metavar="FILE.csv[.gz]")
     parser.add_argument(
         "--pad-ids",
         action="store_true",
@@ -27,6 +27,11 @@ def options(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="when the export was true (ISO 8601; Tehran time without an offset); else the time "
         "the file was last written",
+    )
+    parser.add_argument(
+        "--accept",
+        action="store_true",
+        help="load it although it has far fewer people than the generation that answers",
     )
     parser.add_argument(
         "--max-reject-share",
@@ -44,9 +49,17 @@ def run(args: argparse.Namespace) -> int:
         share = args.max_reject_share
     if not 0 <= share <= 1:
         raise Failure("--max-reject-share is a share, from 0 to 1.")
-    wanted = LoadOptions(max_reject_share=share, pad_ids=args.pad_ids, as_of=_moment(args.as_of))
+    if not args.file:
+        raise Failure("the file's name is empty; name one, such as people.csv.")
+    wanted = LoadOptions(
+        max_reject_share=share,
+        max_shrink_share=settings.load.max_shrink_share,
+        accept=args.accept,
+        pad_ids=args.pad_ids,
+        as_of=_moment(args.as_of),
+    )
     required_folder(settings.data_folder)
-    loaded = asyncio.run(load_file(settings, args.file, wanted))
+    loaded = asyncio.run(load_file(settings, Path(args.file), wanted))
     print(summary(loaded))
     return 0
 

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 
 from config.settings import Settings, read_settings
@@ -13,7 +14,7 @@ from dargah.demo_folder import beside
 from dargah.failures import Failure
 from dargah.wiring import cache_of, clock, required_folder, stores_of
 from eligibility.cache import Cache
-from eligibility.national_id import InvalidId, NationalId
+from eligibility.national_id import InvalidId, NationalId, Reason
 from eligibility.verdict import CANNOT_CHECK, INVALID_ID, Verdict
 from persian.jalali import jalali_date
 from state.errors import ReplyError, Unavailable
@@ -22,6 +23,13 @@ AT_ONCE = 500
 """IDs under way together: enough to fill a connection, few enough to print as we go."""
 
 LONGEST_LINE = 256
+
+WRONG: dict[Reason, str] = {
+    "length": "wrong length",
+    "short": "zeros at the front missing",
+    "check_digit": "wrong check digit",
+    "characters": "no digits, or not only digits",
+}
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -42,17 +50,40 @@ def run(args: argparse.Namespace) -> int:
     return asyncio.run(_look_up(settings, _asked(args.ids), as_json=args.json))
 
 
-def _asked(words: Iterable[str]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One ID as it was typed, and its line of standard input, if it came from there."""
+
+    typed: str = field(repr=False)
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is known of it; `wrong` says why it is no ID."""
+
+    shown: str
+    verdict: Verdict
+    wrong: Reason | None = None
+    line: int | None = None
+
+
+def _asked(words: Iterable[str]) -> Iterator[_Asked]:
     for word in words:
         if word != "-":
-            yield word
+            yield _Asked(word)
             continue
+        number = 0
         while line := sys.stdin.buffer.readline(LONGEST_LINE):
+            number += 1
+            rest = line
+            while rest and not rest.endswith(b"\n"):
+                rest = sys.stdin.buffer.readline(LONGEST_LINE)
             if text := line.decode("utf-8", "replace").strip():
-                yield text
+                yield _Asked(text, number)
 
 
-async def _look_up(settings: Settings, asked: Iterator[str], *, as_json: bool) -> int:
+async def _look_up(settings: Settings, asked: Iterator[_Asked], *, as_json: bool) -> int:
     required_folder(settings.data_folder)
     async with stores_of(settings) as stores:
         cache = cache_of(stores, settings)
@@ -63,34 +94,31 @@ async def _look_up(settings: Settings, asked: Iterator[str], *, as_json: bool) -
                 f"`dargah load FILE.csv`{beside(settings.data_folder)}."
             )
         while batch := list(islice(asked, AT_ONCE)):
-            verdicts = await asyncio.gather(*(_verdict(cache, text) for text in batch))
-            for text, verdict in zip(batch, verdicts, strict=True):
-                print(_json(text, verdict) if as_json else _line(text, verdict))
+            for found in await asyncio.gather(*(_found(cache, one) for one in batch)):
+                print(_json(found) if as_json else _line(found))
     return 0
 
 
-async def _verdict(cache: Cache, typed: str) -> Verdict:
-    try:
-        return await cache.verdict(NationalId.parse(typed), clock())
-    except InvalidId:
-        return INVALID_ID
-    except (Unavailable, ReplyError):
-        return CANNOT_CHECK
-
-
-def _shown(typed: str) -> str:
+async def _found(cache: Cache, asked: _Asked) -> _Found:
     """An ID is shown by its last three digits; what is none is not shown at all."""
     try:
-        return str(NationalId.parse(typed))
-    except InvalidId:
-        return "…"
+        national_id = NationalId.parse(asked.typed)
+    except InvalidId as error:
+        return _Found("…", INVALID_ID, error.reason, asked.line)
+    try:
+        return _Found(str(national_id), await cache.verdict(national_id, clock()))
+    except (Unavailable, ReplyError):
+        return _Found(str(national_id), CANNOT_CHECK)
 
 
-def _json(typed: str, verdict: Verdict) -> str:
+def _json(found: _Found) -> str:
+    verdict = found.verdict
     return json.dumps(
         {
-            "id": _shown(typed),
+            "id": found.shown,
             "outcome": verdict.outcome,
+            "wrong": found.wrong,
+            "line": found.line,
             "valid_until": verdict.valid_until.isoformat() if verdict.valid_until else None,
             "not_covered_since": (
                 verdict.not_covered_since.isoformat() if verdict.not_covered_since else None
@@ -105,8 +133,11 @@ def _json(typed: str, verdict: Verdict) -> str:
     )
 
 
-def _line(typed: str, verdict: Verdict) -> str:
-    words = [f"{_shown(typed):>6}  {verdict.outcome:<15}"]
+def _line(found: _Found) -> str:
+    verdict = found.verdict
+    words = [f"{found.shown:>6}  {verdict.outcome:<15}"]
+    if found.wrong:
+        words.append(f"{WRONG[found.wrong]}{f', line {found.line}' if found.line else ''}")
     if verdict.valid_until:
         words.append(f"until {jalali_date(verdict.valid_until)} ({verdict.valid_until})")
     if verdict.not_covered_since:

@@ -4,15 +4,19 @@ An SMSC that we did not write, on smpp.twisted3, told what to do over standard i
 
 Runs in an environment of its own: smpp.twisted3 holds Twisted back at a version of 2023.
 
-    in    {"do": "deliver", "source": "98912…", "destination": "…", "hex": "…"}
+    in    {"do": "deliver", "source": "98912…", "destination": "…", "hex": "…",
+                            "op": 1, "its": "2a00"}      the last two for a unit of USSD
           {"do": "drop"}
     out   {"saw": "done" | "listening" | "bind" | "submit" | "deliver_resp", …}
 """
 
 import json
+import sys
 from typing import Any
 
+import smpp.pdu.pdu_encoding
 from smpp.pdu.operations import DeliverSM
+from smpp.pdu.pdu_encoding import Int1Encoder, OctetStringEncoder, OptionEncoder
 from smpp.pdu.pdu_types import (
     AddrNpi,
     AddrTon,
@@ -22,6 +26,7 @@ from smpp.pdu.pdu_types import (
     EsmClass,
     EsmClassMode,
     EsmClassType,
+    Tag,
 )
 from smpp.twisted.config import SMPPServerConfig
 from smpp.twisted.protocol import DataHandlerResponse
@@ -32,10 +37,29 @@ from twisted.internet import reactor, stdio
 from twisted.protocols.basic import LineReceiver
 from zope.interface import implementer
 
+OUT = sys.stdout
+# The library prints parts of some PDUs.
+sys.stdout = sys.stderr
+
+
+class UssdOptions(OptionEncoder):
+    """Its table with the two lines of USSD, that stand in the library as comments."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.options[Tag.ussd_service_op] = Int1Encoder()
+        self.options[Tag.its_session_info] = OctetStringEncoder(2)
+
+
+def teach_ussd() -> None:
+    """Stock it answers ussd_service_op with 0xC1, and does not send it in a deliver_sm."""
+    smpp.pdu.pdu_encoding.OptionEncoder = UssdOptions
+    DeliverSM.optionalParams.append("ussd_service_op")
+
 
 def tell(saw: str, **more: Any) -> None:
     """Say what happened."""
-    print(json.dumps({"saw": saw, **more}), flush=True)
+    print(json.dumps({"saw": saw, **more}), file=OUT, flush=True)
 
 
 @implementer(IRealm)
@@ -55,12 +79,16 @@ def received(_system_id: str, _smpp: object, pdu: Any) -> Any:
             destination=pdu.params["destination_addr"].decode(),
             hex=pdu.params["short_message"].hex(),
             coding=str(coding.schemeData),
+            op=pdu.params.get("ussd_service_op"),
+            its=pdu.params.get("its_session_info", b"").hex(),
+            service_type=(pdu.params["service_type"] or b"").decode(),
         )
     return DataHandlerResponse(CommandStatus.ESME_ROK, message_id=b"twisted-1")
 
 
 def main() -> None:
     """Listen until standard input ends."""
+    teach_ussd()
     passwords = InMemoryUsernamePasswordDatabaseDontUse()
     passwords.addUser("dargah", "secret")
     config = SMPPServerConfig(msgHandler=received, systems={"dargah": {"max_bindings": 2}})
@@ -76,7 +104,15 @@ def main() -> None:
                 if order["do"] == "drop":
                     bind.transport.abortConnection()
                     continue
+                ussd = {}
+                if "op" in order:
+                    ussd = {
+                        "service_type": b"USSD",
+                        "ussd_service_op": order["op"],
+                        "its_session_info": bytes.fromhex(order["its"]),
+                    }
                 message = DeliverSM(
+                    **ussd,
                     source_addr_ton=AddrTon.INTERNATIONAL,
                     source_addr_npi=AddrNpi.ISDN,
                     source_addr=order["source"],

@@ -1,0 +1,48 @@
+"""Settings that are each right, and cannot all be so at once."""
+
+from collections.abc import Iterator
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound to
+
+
+def contradictions(settings: "Settings") -> Iterator[str]:
+    """One sentence for each, naming file and line."""
+    yield from _ports(settings)
+    eligibility = settings.eligibility
+    if eligibility.fresh_for > eligibility.usable_for * 24:
+        key = _given(settings, "usable_for", "fresh_for", section="eligibility")
+        yield (
+            f"{settings.where('eligibility', key)}: eligibility.{key}: fresh_for, "
+            f"{eligibility.fresh_for:g} hours, is longer than usable_for, "
+            f"{eligibility.usable_for:g} days; a record that is too old to be told is not fresh."
+        )
+
+
+def _ports(settings: "Settings") -> Iterator[str]:
+    doors = [
+        ("http", settings.http.host, settings.http.port),
+        ("metrics", settings.metrics.host, settings.metrics.port),
+        ("ivr", settings.ivr.host, settings.ivr.port),
+    ]
+    for (one, host, port), (other, other_host, other_port) in combinations(doors, 2):
+        if port != other_port or not port:
+            continue
+        if host != other_host and not ANY_ADDRESS & {host, other_host}:
+            continue
+        # The one that the operator wrote is the one to be changed.
+        if (other, "port") not in settings.document.lines:
+            one, other = other, one
+        yield (
+            f"{settings.where(other, 'port')}: {other}.port: {port} is {one}.port too; set another."
+        )
+
+
+def _given(settings: "Settings", *keys: str, section: str) -> str:
+    """The first of these keys that the operator's own file has; else the first."""
+    lines = settings.document.lines
+    return next((key for key in keys if (section, key) in lines), keys[0])
