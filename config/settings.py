@@ -123,6 +123,8 @@ class EligibilitySection:
     codes_kept_for: float = field(metadata=within(0.1, 3650))
     phone_burst: int = field(metadata=within(0, 1_000_000))
     phone_per_minute: float = field(metadata=within(0.001, 1e9))
+    withheld_burst: int = field(metadata=within(0, 1_000_000))
+    withheld_per_minute: float = field(metadata=within(0.001, 1e9))
     api_burst: int = field(metadata=within(0, 1_000_000_000))
     api_per_minute: float = field(metadata=within(0.001, 1e9))
 

@@ -16,6 +16,7 @@ from config.reading import Secret, choice, within
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 _OCTET = within(0, 255)
+_AS_IT_CAME = within(-1, 255)
 
 # Longest text of a field that ends with a NUL (SMPP 3.4, 5.2).
 _LONGEST = {"system_id": 15, "system_type": 12, "address_range": 40}
@@ -80,12 +81,12 @@ class SmppBind:
     address_range: str = ""
     bind_ton: int = field(default=0, metadata=_OCTET)
     bind_npi: int = field(default=0, metadata=_OCTET)
-    msisdn_ton: int = field(default=1, metadata=_OCTET)
-    msisdn_npi: int = field(default=1, metadata=_OCTET)
-    short_code_ton: int = field(default=0, metadata=_OCTET)
-    short_code_npi: int = field(default=0, metadata=_OCTET)
-    name_ton: int = field(default=5, metadata=_OCTET)
-    name_npi: int = field(default=0, metadata=_OCTET)
+    msisdn_ton: int = field(default=-1, metadata=_AS_IT_CAME)
+    msisdn_npi: int = field(default=-1, metadata=_AS_IT_CAME)
+    short_code_ton: int = field(default=-1, metadata=_AS_IT_CAME)
+    short_code_npi: int = field(default=-1, metadata=_AS_IT_CAME)
+    name_ton: int = field(default=-1, metadata=_AS_IT_CAME)
+    name_npi: int = field(default=-1, metadata=_AS_IT_CAME)
     dialect: DialectSettings = DialectSettings()
 
 
@@ -99,19 +100,21 @@ def mistakes(binds: tuple[SmppBind, ...]) -> Iterator[tuple[int, str, str]]:
             yield number, "name", f"two binds have the name {bind.name!r}; names are unique."
         seen.add(bind.name)
         partners = [other for other in binds if other.operator == bind.operator]
-        if not any(_answers_ussd(other) for other in partners) and "ussd" in bind.carries:
-            yield (
-                number,
-                "bind_type",
-                (
-                    f"nothing can answer USSD: no bind of operator {bind.operator!r} carries ussd "
-                    "and may submit; add a transmitter, or make it a transceiver."
-                ),
-            )
+        for what in bind.carries:
+            if not any(_answers(other, what) for other in partners):
+                yield (
+                    number,
+                    "bind_type",
+                    (
+                        f"nothing can answer {what}: no bind of operator {bind.operator!r} "
+                        f"carries {what} and may submit; add a transmitter, or make it a "
+                        "transceiver."
+                    ),
+                )
 
 
-def _answers_ussd(bind: SmppBind) -> bool:
-    return bind.bind_type != "receiver" and "ussd" in bind.carries
+def _answers(bind: SmppBind, what: str) -> bool:
+    return bind.bind_type != "receiver" and what in bind.carries
 
 
 def _mistakes(bind: SmppBind) -> Iterator[tuple[str, str]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 class Numbering:
     """TON and NPI of the addresses that we submit (SMPP 3.4, 5.2.5 and 5.2.6).
 
+    `name_…` goes before `source_…` where people write to a name, not a number.
     None: as the operator sent them with the message that is answered.
     """
 
@@ -15,6 +16,8 @@ class Numbering:
     source_npi: int | None = None
     destination_ton: int | None = None
     destination_npi: int | None = None
+    name_ton: int | None = None
+    name_npi: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +33,7 @@ class SmsSettings:
     """Replies to one operator that wait to be taken."""
     parts_limit: int = 10_000
     """Long messages of one operator that wait for their other parts."""
-    redelivery_window: float = 60.0
+    redelivery_window: float = 10.0
     """The same text by the same person within this is the SMSC repeating itself."""
     parts_wait: float = 300.0
     """Wait for the other parts of a long message."""

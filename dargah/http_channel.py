@@ -27,6 +27,7 @@ from dargah.http_request import MALFORMED, HttpEvents, Reply, Route
 LINGER_OCTETS = 1_048_576
 LINGER_SECONDS = 2
 FLUSH_SECONDS = 1
+GRACE_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -96,6 +97,13 @@ class BoundedChannel(HTTPChannel):
     def lineLengthExceeded(self, line: bytes) -> None:
         """Refuse a request line or a header that has no end."""
         self._respondToBadRequestAndDisconnect()
+
+    def checkPersistence(self, request: Request, version: bytes) -> bool:
+        """While the gateway drains, a connection ends with its next answer."""
+        if self.factory.closing:
+            request.responseHeaders.setRawHeaders(b"connection", [b"close"])
+            return False
+        return bool(super().checkPersistence(request, version))  # type: ignore[no-untyped-call]
 
     def requestDone(self, request: Request) -> None:
         """Go on to the next request."""
@@ -217,11 +225,16 @@ class HttpFactory(ServerFactory):
             self._emptied.set()
 
     async def finish(self, within: float) -> int:
-        """Close what is idle, wait `within` seconds for the answers still owed, cut the rest.
+        """Wait `within` seconds for the answers still owed, cut the rest.
 
-        Returns how many answers were cut short. Stop listening first.
+        Idle connections have GRACE_SECONDS for a request that is on its way already; it is answered
+        and ends its connection. Returns how many answers were cut short. Stop listening first.
         """
         self.closing = True
+        if self._open:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(GRACE_SECONDS, within)):
+                    await self._emptied.wait()
         for channel in list(self._open):
             if channel.idle():
                 channel.loseConnection()  # type: ignore[no-untyped-call]

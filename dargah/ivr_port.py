@@ -76,13 +76,22 @@ def proven_voices(settings: Settings, tree: Tree, phrases: Phrases) -> Voices:
 
 @asynccontextmanager
 async def ivr_port(
-    reactor: "AsyncioSelectorReactor", settings: Settings, gateway: Gateway, metrics: Metrics
+    reactor: "AsyncioSelectorReactor",
+    settings: Settings,
+    gateway: Gateway,
+    metrics: Metrics,
+    *,
+    heard: bool,
 ) -> AsyncIterator[str]:
-    """Open the port ("host:port"); drain the calls at the end. Raises ConfigError."""
+    """Open the port ("host:port"); drain the calls at the end. Raises ConfigError.
+
+    `heard`: people listen, so that recordings must be there; a demo's prompts are only named.
+    """
     ivr = settings.ivr
     peers = peers_of(settings)
     voices = proven_voices(settings, gateway.tree, gateway.phrases)
-    if lacking := missing(voices, prompts_folder(settings)):
+    lacking = missing(voices, prompts_folder(settings))
+    if lacking and heard:
         log.warning("recordings_missing", count=len(lacking), remedy="dargah prompts --build")
     calls = Calls(
         gateway.tree,

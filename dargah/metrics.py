@@ -107,8 +107,6 @@ class Metrics:
             "dargah_redis_up", "Whether Redis answers (1) or not (0).", ("role",), registry=registry
         )
         self.smpp = SmppMetrics(registry)
-
-        self.smpp = SmppMetrics(registry)
         self.sms = SmsMetrics(registry)
 
     def http_events(self) -> HttpEvents:

@@ -1,8 +1,9 @@
 """
-Where a running gateway is to be found: one small file in its data folder.
+Where a running gateway is to be found: one small file for each in its data folder.
 
 `dargah dial` reads it, so that a handset needs no address, also where the ports are chosen by
-the system. A gateway that was killed leaves its file behind; its process id tells.
+the system. Several may run on one data folder, each with a part. A gateway that was killed leaves
+its file behind; its process id tells.
 """
 
 import json
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from dargah.failures import Failure
 
-FILE = "running.json"
+FOLDER = "running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,34 +35,41 @@ class Running:
 @contextmanager
 def announced(folder: Path, running: Running) -> Iterator[None]:
     """Say where this gateway is for as long as the block runs."""
-    path = folder / FILE
-    new = path.with_name(f".{FILE}.{os.getpid()}")
+    path = folder / FOLDER / f"{running.pid}.json"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    new = path.with_suffix(".new")
     new.write_text(json.dumps(asdict(running)) + "\n", encoding="utf-8")
     new.replace(path)
     try:
         yield
     finally:
-        found = _read(path)
-        if found and found.pid == running.pid:
-            path.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 def find(*folders: Path) -> Running:
-    """The first gateway that runs on one of these data folders. Raises Failure."""
+    """The gateway that began last on the first of these data folders with one. Raises Failure."""
     for folder in folders:
-        found = _read(folder / FILE)
-        if found and _alive(found.pid):
-            return found
+        if found := running_on(folder):
+            return found[0]
     raise Failure(
         f"no gateway is running on {folders[0]}; start one with `dargah demo` or `dargah serve`."
     )
 
 
-def _read(path: Path) -> Running | None:
-    try:
-        return Running(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
+def running_on(folder: Path) -> list[Running]:
+    """The gateways that run on a data folder, the newest first; the files of dead ones go."""
+    found = []
+    for path in (folder / FOLDER).glob("*.json"):
+        try:
+            running = Running(**json.loads(path.read_text(encoding="utf-8")))
+            began = path.stat().st_mtime
+        except (OSError, ValueError, TypeError):
+            continue
+        if _alive(running.pid):
+            found.append((began, running))
+        else:
+            path.unlink(missing_ok=True)
+    return [running for _, running in sorted(found, key=lambda pair: pair[0], reverse=True)]
 
 
 def _alive(pid: int) -> bool:

@@ -85,7 +85,7 @@ async def serving(
         fastagi = ""
         if "ivr" in parts:
             fastagi = await opened.enter_async_context(
-                ivr_port(reactor, settings, gateway, metrics)
+                ivr_port(reactor, settings, gateway, metrics, heard=not carrier)
             )
         edges = _edges(stores, gateway, binds, parts)
         try:

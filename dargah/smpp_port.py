@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 from config.settings import Settings
-from config.sms_settings import SmsSettings
+from config.smpp_settings import SmppBind
+from config.sms_settings import Numbering, SmsSettings
 from dargah.metrics import Metrics
 from dargah.smpp_binds import SMS, SmppBinds
 from dargah.wiring import Gateway, clock
@@ -49,14 +50,23 @@ async def smpp_port(
         for bind in settings.smpp
     ]
     wanted = [bind for bind in carried if bind.carries]
-    operators = tuple({bind.operator: None for bind in wanted if SMS in bind.carries})
+    texting = {bind.operator: bind for bind in reversed(wanted) if SMS in bind.carries}
 
     async def open_link(name: str) -> Redis:
         return await open_redis(stores.state.address, name=name, timeout=CONSUMER_PATIENCE)
 
+    state = stores.state
+    if settings.sms.replicas:
+        # WAIT holds up what is behind it on its connection: this one is for messages alone.
+        patience = settings.redis.timeout + settings.sms.replicas_within
+        state = await open_redis(stores.state.address, name="dargah-sms", timeout=patience)
     sms = Sms(
-        SmsSettings(operators=operators, **asdict(settings.sms)),
-        state=stores.state,
+        SmsSettings(
+            operators=tuple(texting),
+            numbering={operator: _numbering(bind) for operator, bind in texting.items()},
+            **asdict(settings.sms),
+        ),
+        state=state,
         open_link=open_link,
         tree=gateway.tree,
         phrases=gateway.phrases,
@@ -87,4 +97,22 @@ async def smpp_port(
         half = settings.http.drain_timeout / 2
         left = await sms.drain(half)
         left += await binds.stop(half)
+        if state is not stores.state:
+            await state.close()
         log.info("smpp_stopped", left=left)
+
+
+def _numbering(bind: SmppBind) -> Numbering:
+    """TON and NPI of an operator's replies; what is not set stays as it came."""
+
+    def given(value: int) -> int | None:
+        return None if value < 0 else value
+
+    return Numbering(
+        source_ton=given(bind.short_code_ton),
+        source_npi=given(bind.short_code_npi),
+        name_ton=given(bind.name_ton),
+        name_npi=given(bind.name_npi),
+        destination_ton=given(bind.msisdn_ton),
+        destination_npi=given(bind.msisdn_npi),
+    )

@@ -158,7 +158,9 @@ def gateway_of(
     inquiries = Inquiries(
         cache,
         ledger_of(stores, settings),
-        InquirySettings(own.lookup_timeout, budgets),
+        InquirySettings(
+            own.lookup_timeout, budgets, Budget(own.withheld_burst, own.withheld_per_minute)
+        ),
         hashes,
         clock=clock,
         below=secrets.randbelow,

@@ -66,10 +66,14 @@ class Observer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InquirySettings:
-    """`lookup_timeout` is in seconds; a channel without a budget is not limited."""
+    """`lookup_timeout` is in seconds; a channel without a budget is not limited.
+
+    `withheld` is the budget that all askers share whose number is not known.
+    """
 
     lookup_timeout: float
     budgets: Mapping[Channel, Budget]
+    withheld: Budget = NO_LIMIT
 
 
 class Inquiries:
@@ -143,9 +147,10 @@ class Inquiries:
     ) -> Opened | Refused | None:
         """Permission and a code; None where the ledger is away, and the code is ours to make."""
         code = new_code(self._below)
-        if not asker.known:
-            return Opened(code, repeat=False)
         budget = self._settings.budgets.get(channel, NO_LIMIT)
+        if not asker.known:
+            # One budget for all of them; and nobody's question is a repeat of another's.
+            budget, person = self._settings.withheld, f"{person}.{code}"
         try:
             return await self._ledger.open(asker.token, person, code, budget, now, retry_key)
         except _FAULTS as error:

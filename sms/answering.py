@@ -143,9 +143,13 @@ class Answering:
 
     def _reply(self, taken: Taken, text: str) -> Reply:
         as_set = self._numbering
+        ours = taken.destination
+        ton, npi = as_set.source_ton, as_set.source_npi
+        if not ours.digits.isdecimal():
+            ton, npi = as_set.name_ton, as_set.name_npi
         return Reply(
             taken.at,
-            _numbered(taken.destination, as_set.source_ton, as_set.source_npi),
+            _numbered(ours, ton, npi),
             _numbered(taken.source, as_set.destination_ton, as_set.destination_npi),
             text,
         )

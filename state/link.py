@@ -19,6 +19,7 @@ from state.wire import Wire, failed
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
+CLOSE_AGAIN = 0.05
 SETTLED = 2.0
 """A connection that held this long, in seconds, was a good one: the next pause is short again."""
 
@@ -49,6 +50,7 @@ class Redis:
         self._why = f"no connection to Redis at {address} yet"
         self._up = asyncio.Event()
         self._ended = asyncio.Event()
+        self._closing = False
         self._task = self._loop.create_task(self._stay_connected(), name=f"redis {name}")
 
     def __repr__(self) -> str:
@@ -96,7 +98,7 @@ class Redis:
 
     async def _stay_connected(self) -> None:
         pause = FIRST_PAUSE
-        while True:
+        while not self._closing:
             since = self._loop.time()
             self._ended.clear()
             try:
@@ -110,11 +112,12 @@ class Redis:
             except Unavailable as error:
                 self._why = str(error)
             else:
-                if not self._ended.is_set():
+                if not self._ended.is_set() and not self._closing:
                     self._wire = opened.wire
                     self._up.set()
                 try:
-                    await self._ended.wait()
+                    if not self._closing:
+                        await self._ended.wait()
                 finally:
                     opened.wire.drop("closed")
                     opened.forget()
@@ -125,8 +128,12 @@ class Redis:
 
     async def close(self) -> None:
         """End the connection; what is outstanding fails with Unavailable. Harmless twice."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        self._closing = True
+        while not self._task.done():
+            # Again and again: redis-py's wait_for swallows a cancellation that comes while it
+            # connects (CPython issue 86296, mended in 3.12).
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=CLOSE_AGAIN)
         self._why = f"the connection to Redis at {self.address} is closed"
 
 

@@ -90,7 +90,7 @@ def running_gateway(
         try:
             own = data / "demo" if "demo" in words else data
             said = b"Ctrl-C ends it" if "demo" in words else b""
-            running = _wait(process, own / "running.json", output, said)
+            running = _wait(process, own / "running" / f"{process.pid}.json", output, said)
             yield GatewayProcess(
                 pid=process.pid,
                 http=running["http"],

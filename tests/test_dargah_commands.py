@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from dargah.running import running_on
 from eligibility.tracking_code import is_code
 from tests.gateway_process import (
     ANY_PORTS,
@@ -163,6 +164,47 @@ def test_a_handset_goes_step_by_step(tmp_path: Path) -> None:
         assert done.stdout.count("┌") == 4
         unknown = gateway.run("dial", "*99#")
         assert "این کد فعال نیست" in unknown.stdout
+
+
+def test_two_gateways_may_share_a_data_folder(tmp_path: Path) -> None:
+    """A second gateway on a data folder leaves the first one where handsets find it."""
+    data = tmp_path / "data"
+    with running_gateway(folder=data) as first:
+        with running_gateway(folder=data) as second:
+            assert {first.http, second.http} == {each.http for each in running_on(data)}
+        assert "┌" in first.run("dial", "*4*1420#").stdout
+
+
+def test_a_second_demo_points_to_the_first() -> None:
+    """Another demo on the same folder says that one runs, and where."""
+    with running_gateway("demo", "--people", "200") as gateway:
+        again = gateway.run("demo", "--people", "200")
+        assert again.returncode == 1
+        assert gateway.http in again.stderr
+        assert "DARGAH_DATA=" in gateway.run("lookup", COVERED).stderr
+
+
+def test_a_stop_answers_what_is_on_its_way(tmp_path: Path) -> None:
+    """SIGTERM while clients keep asking on open connections: every request sent is answered."""
+    with running_gateway() as gateway:
+        place = urlsplit(gateway.http)
+        connections = []
+        for _ in range(20):
+            connection = HTTPConnection(place.hostname or "", place.port, timeout=20)
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read()
+            connections.append(connection)
+        os.kill(gateway.pid, signal.SIGTERM)
+        assert soon(lambda: b"signal_received" in gateway.output.read_bytes())
+        for connection in connections:
+            assert connection.sock is not None
+            connection.request("GET", "/healthz")
+            answer = connection.getresponse()
+            assert (answer.status, answer.getheader("Connection")) == (200, "close")
+            answer.read()
+            connection.close()
+        state = Path(f"/proc/{gateway.pid}/stat")
+        assert soon(lambda: state.read_text().rpartition(")")[2].split()[0] == "Z")
 
 
 def test_a_part_of_the_gateway_serves_alone() -> None:

@@ -54,3 +54,10 @@ def test_two_gateways_in_one_process_count_apart() -> None:
     assert samples(one)["dargah_http_connections"] == 3
     assert samples(other)["dargah_http_connections"] == 0
     assert "dargah_process_open_fds" in samples(other)
+
+
+def test_each_family_is_described_once() -> None:
+    """A strict reader of metrics takes them: no family has its type twice."""
+    types = [line for line in Metrics().render().decode().splitlines() if line.startswith("# TYPE")]
+    assert len(types) > 10
+    assert len(types) == len(set(types))

@@ -11,7 +11,7 @@ import pytest
 
 from eligibility.answer import Answer, Asker, OverBudget, RetryKeyReused
 from eligibility.inquiry import Inquiries, InquirySettings
-from eligibility.ledger import Budget, Ledger
+from eligibility.ledger import NO_LIMIT, Budget, Ledger
 from eligibility.national_id import NationalId
 from eligibility.tracking_code import is_code
 from eligibility.verdict import Outcome, Source, Verdict
@@ -52,6 +52,7 @@ class Setting:
     people: People = field(default_factory=People)
     now: datetime = NOON
     burst: int = 3
+    withheld: Budget = NO_LIMIT
     below: Callable[[int], int] = field(default_factory=lambda: random.Random(5).randrange)
 
     def build(self, commands: Commands | None = None) -> Inquiries:
@@ -63,7 +64,8 @@ class Setting:
             keep_for=timedelta(days=30),
         )
         budget = Budget(self.burst, per_minute=1)
-        settings = InquirySettings(1.0, {Channel.USSD: budget, Channel.SMS: budget})
+        budgets = {Channel.USSD: budget, Channel.SMS: budget}
+        settings = InquirySettings(1.0, budgets, self.withheld)
         return Inquiries(
             self.people,
             ledger,
@@ -261,6 +263,22 @@ def test_a_withheld_number_gets_an_answer_and_shares_nothing(server: RunningRedi
             for _ in range(10)
         }
         assert len(codes) == 10
+
+    with_redis(server, test)
+
+
+def test_withheld_numbers_share_one_budget(server: RunningRedis) -> None:
+    """Who withholds the number cannot try out IDs without end, however often they call."""
+
+    async def test(setting: Setting) -> None:
+        setting.withheld = Budget(4, per_minute=1)
+        inquiries = setting.build()
+        answers = [
+            await inquiries.inquire(PERSON, Asker("c" * 32, known=False), Channel.VOICE)
+            for _ in range(5)
+        ]
+        assert [isinstance(answer, OverBudget) for answer in answers] == [False] * 4 + [True]
+        answered(await inquiries.inquire(PERSON, ALI, Channel.VOICE))
 
     with_redis(server, test)
 

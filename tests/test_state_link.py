@@ -360,3 +360,21 @@ def test_nobody_listens_and_nothing_is_printed(server: RunningRedis) -> None:
         return complaints
 
     assert asyncio.run(main()) == []
+
+
+def test_a_link_closes_at_any_moment(server: RunningRedis) -> None:
+    """However far a connection has come, closing it takes no longer than it must."""
+
+    async def run() -> None:
+        for turns in range(60):
+            redis = Redis(
+                server.address, name="test", timeout=0.2, in_flight=100, jitter=lambda: 0.5
+            )
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            async with asyncio.timeout(10):
+                await redis.close()
+            assert not redis.connected
+
+    for _ in range(3):
+        asyncio.run(run())

@@ -26,11 +26,13 @@ from dargah.demo_folder import demo_folder
 from dargah.demo_key import FILE as KEY_FILE
 from dargah.demo_key import demo_key
 from dargah.demo_people import ready_people
+from dargah.failures import Failure
 from dargah.ivr_port import voices_of
 from dargah.logs import set_up_logs
 from dargah.once import play_all
 from dargah.provider import Provider
 from dargah.routes import Line, routes
+from dargah.running import running_on
 from dargah.serving import Serving, serving
 from dargah.wiring import required_folder
 from eligibility.population import Example
@@ -61,6 +63,11 @@ def run(args: argparse.Namespace) -> int:
     set_up_logs("error" if args.once else settings.log.level, readable=True)
     reactor = loop.install()
     with _place(settings, once=args.once) as folder:
+        if others := running_on(folder):
+            raise Failure(
+                f"a demo is running already (process {others[0].pid}, {others[0].http}); use it, "
+                "or end it by Ctrl-C."
+            )
 
         async def main(stopping: asyncio.Event) -> int:
             print(f"Getting {args.people:,} synthetic people ready ...", flush=True)
@@ -147,6 +154,7 @@ Dargah is on the line.
   a provider        curl -s {served.http}/v1/eligibility \\
                       -H "Authorization: Bearer $(cat {folder}/{KEY_FILE})" \\
                       -d '{{"national_id": "{people[0].national_id.digits}"}}'
+  the operator      DARGAH_DATA={folder} .venv/bin/dargah generations   (lookup, inquiry, key ...)
   its state         curl -s {served.http}/readyz
   its metrics       curl -s {served.metrics}/metrics
 

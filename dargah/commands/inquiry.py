@@ -6,6 +6,7 @@ import os
 from datetime import datetime
 
 from config.settings import Settings, read_settings
+from dargah.demo_folder import beside
 from dargah.failures import Failure
 from dargah.wiring import hashes_of, ledger_of, required_folder, stores_of
 from eligibility.ledger import Kept
@@ -49,7 +50,8 @@ async def _show(settings: Settings, code: str, asker: str | None) -> int:
     if kept is None:
         raise Failure(
             "nothing is known of this code: it was never given, or its time of keeping "
-            f"({settings.eligibility.codes_kept_for:g} days) is over."
+            f"({settings.eligibility.codes_kept_for:g} days) is over"
+            f"{beside(settings.data_folder)}."
         )
     print(f"answered   {_moment(kept.first_at)}")
     if kept.times > 1:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from config.settings import Settings, read_settings
+from dargah.demo_folder import beside
 from dargah.failures import Failure
 from dargah.wiring import cache_of, clock, required_folder, stores_of
 from eligibility.cache import Cache
@@ -57,7 +58,10 @@ async def _look_up(settings: Settings, asked: Iterator[str], *, as_json: bool) -
         cache = cache_of(stores, settings)
         await cache.refresh()
         if cache.current is None:
-            raise Failure("no population is loaded; load one with `dargah load FILE.csv`.")
+            raise Failure(
+                f"no population is loaded in {settings.data_folder}; load one with "
+                f"`dargah load FILE.csv`{beside(settings.data_folder)}."
+            )
         while batch := list(islice(asked, AT_ONCE)):
             verdicts = await asyncio.gather(*(_verdict(cache, text) for text in batch))
             for text, verdict in zip(batch, verdicts, strict=True):
