@@ -21,6 +21,7 @@ COMMANDS = {
     "demo": "try it: everything on loopback, with a synthetic population",
     "serve": "the gateway, from settings",
     "check": "prove settings, dialogue tree, phrases and guide before they are used",
+    "dialogue": "draw the tree, try it alone, record what is seen and play it again",
     "population": "write a synthetic population as CSV",
     "load": "load a population from CSV into a new generation, and switch to it",
     "prompts": "list and build the recordings that callers hear",
