@@ -46,6 +46,11 @@ UV := $(shell command -v uv || echo $(BIN)/uv)
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-annotate --no-header $(UPGRADE)
 
+.PHONY: sessions
+sessions: ## record the tests' sessions anew, where words changed on purpose; ARGS=--draw draws others
+	@.ci/install dev
+	@$(BIN)/python -m tests.recorded_sessions $(ARGS)
+
 .PHONY: lock
 lock: ## write both lock files anew; UPGRADE=--upgrade takes the newest versions
 	@[ -x "$(UV)" ] || { echo "dargah: uv is needed: pip install uv" >&2; exit 1; }

@@ -1,95 +1,113 @@
 """
-What a turn of the dialogue costs: `advance`, and the screen that it comes to.
+`dargah bench dialogue`: a turn of the dialogue, from what was typed to what is shown.
 
-Every step of a few usual conversations, in both languages, is timed by itself; an answer is
-there when it is asked for, so that nothing is waited for.
+Sessions by chance over the tree (dargah/wandering.py) give the turns; each is then taken and
+rendered by itself, many times, and timed alone. A turn with a look-up is two steps of `advance`
+and one rendering; the look-up itself is not in it. Nothing else is: no Redis, no network.
 """
 
+import statistics
 import time
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from random import Random
 
-from dialogue.advance import advance
-from dialogue.phrases import Phrases
-from dialogue.state import EXPIRED
-from dialogue.steps import Found, Input, Looked, Show, Start, Typed
+from dargah.rehearsal import Line, Rehearsal, Taken, turn
+from dargah.stage import Stage
+from dargah.wandering import wander
+from dialogue.steps import Show
 from dialogue.tree import Tree
-from eligibility.answer import Answer
-from eligibility.verdict import Outcome, Source, Verdict
-from telecom.channel import Channel
-from ussd.rendering import render
 
+SEED = 1420
+SESSIONS = 300
 GOAL = 50.0
 """Microseconds at the median."""
 
-_CODE = "48305172606"
-_AS_OF = datetime(2026, 11, 21, tzinfo=UTC)
-_DAY = date(2027, 3, 20)
-
 
 @dataclass(frozen=True, slots=True)
-class MeasuredDialogue:
-    """Microseconds for one `advance` with its rendering."""
+class Turns:
+    """One channel's turns, in microseconds."""
 
-    steps: int
+    channel: str
+    turns: int
     median: float
     p99: float
 
-    def as_json(self) -> dict[str, float | int | bool]:
-        """For scripts."""
-        return {
-            "steps": self.steps,
-            "median_us": round(self.median, 2),
-            "p99_us": round(self.p99, 2),
-            "goal_us": GOAL,
-            "holds": self.median < GOAL,
-        }
+
+@dataclass(frozen=True, slots=True)
+class DialogueBench:
+    """What was measured; `goal` is for the median, in microseconds."""
+
+    screens: int
+    channels: tuple[Turns, ...]
+    goal: float = GOAL
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self) | {"held": all(one.median < self.goal for one in self.channels)}
 
 
-def bench_dialogue(tree: Tree, phrases: Phrases, seconds: float) -> MeasuredDialogue:
-    """Walk the tree for so many seconds."""
-    tree = tree.on(Channel.USSD)
-    took: list[int] = []
-    talks = [(entry, language) for entry in tree.entries for language in tree.languages]
+def bench_dialogue(stage: Stage, seconds: float) -> DialogueBench:
+    """Take turns on each channel for so many seconds."""
+    draw = Random(SEED)  # noqa: S311 - a bench is to be repeatable
+    ussd: list[Taken] = []
+    telephone: list[Taken] = []
+    for _ in range(SESSIONS):
+        rehearsal = Rehearsal(stage)
+        first, *typed = wander(stage, draw)
+        rehearsal.dial(first)
+        for text in typed:
+            rehearsal.type(text)
+        ussd += rehearsal.ussd.taken
+        telephone += rehearsal.telephone.taken
+    lines = Rehearsal(stage)
+    measured = tuple(
+        _measured(name, line, taken, seconds)
+        for name, line, taken in (
+            ("USSD", lines.ussd, ussd),
+            ("telephone", lines.telephone, telephone),
+        )
+    )
+    return DialogueBench(len(stage.tree.screens), measured)
+
+
+def _measured(name: str, line: Line, taken: Sequence[Taken], seconds: float) -> Turns:
+    spent = _timed(line.tree, line.rendering, taken, seconds)
+    spent.sort()
+    return Turns(
+        name,
+        len(spent),
+        statistics.median(spent) / 1000,
+        spent[min(len(spent) - 1, len(spent) * 99 // 100)] / 1000,
+    )
+
+
+def _timed(
+    tree: Tree, rendering: Callable[[Show], list[str]], taken: Sequence[Taken], seconds: float
+) -> list[int]:
+    """Nanoseconds of each turn."""
+    spent: list[int] = []
     clock = time.perf_counter_ns
     until = clock() + int(seconds * 1e9)
     while clock() < until:
-        for entry, language in talks:
-            for answer in _answers():
-                state = EXPIRED
-                inputs: tuple[Input, ...] = (
-                    Start(entry, language),
-                    Typed("7"),
-                    Typed("1"),
-                    Typed("0012345679"),
-                    Looked(answer),
-                )
-                for given in inputs:
-                    began = clock()
-                    state, step = advance(tree, state, given)
-                    if isinstance(step, Show):
-                        render(phrases, step)
-                    took.append(clock() - began)
-    took.sort()
-    return MeasuredDialogue(
-        len(took), took[len(took) // 2] / 1000, took[len(took) * 99 // 100] / 1000
-    )
+        for one in taken:
+            began = clock()
+            _, show, _ = turn(tree, one)
+            rendering(show)
+            spent.append(clock() - began)
+    return spent
 
 
-def dialogue_table(measured: MeasuredDialogue) -> str:
-    """For people."""
-    return (
-        f"advance and its screen: {measured.median:.1f} us at the median, {measured.p99:.1f} us at"
-        f" p99, over {measured.steps:,} steps (goal: under {GOAL:.0f} us at the median)"
-    )
-
-
-def _answers() -> tuple[Answer | Found, ...]:
-    def verdict(outcome: Outcome, until: date | None = None, since: date | None = None) -> Verdict:
-        return Verdict(outcome, _AS_OF, Source.CACHE, valid_until=until, not_covered_since=since)
-
-    return (
-        Answer(verdict(Outcome.COVERED, until=_DAY), _CODE),
-        Answer(verdict(Outcome.NOT_COVERED, since=_DAY), _CODE),
-        Answer(verdict(Outcome.NOT_FOUND), _CODE),
-    )
+def dialogue_table(bench: DialogueBench) -> str:
+    """The measurements, to be read."""
+    rows = [
+        f"{bench.screens} screens; a turn is advance and rendering; goal: median under "
+        f"{bench.goal:g} µs",
+        "",
+        f"{'a turn, in microseconds':<28}{'turns':>12}{'median':>10}{'p99':>10}",
+    ]
+    rows += [
+        f"{one.channel:<28}{one.turns:>12,}{one.median:>10.1f}{one.p99:>10.1f}"
+        for one in bench.channels
+    ]
+    return "\n".join(rows)

@@ -26,7 +26,7 @@ COMMANDS = {
     "demo": "try it: everything on loopback, with a synthetic population",
     "serve": "the gateway, from settings",
     "check": "prove settings, dialogue tree, phrases and guide before they are used",
-    "dialogue": "show every word that is said; publish a version, list them, go back to one",
+    "dialogue": "draw, try, record and replay the dialogue; show its words; publish it, go back",
     "population": "write a synthetic population as CSV",
     "load": "load a population from CSV into a new generation, and switch to it",
     "notice": "a sentence before everything, on every channel, until it ends",

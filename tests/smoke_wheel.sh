@@ -69,6 +69,8 @@ assert importlib.util.find_spec('tests') is None, 'tests are importable'
 "
 must dargah --help
 must dargah check
+must dargah dialogue graph
+must dargah bench dialogue --seconds 0.01
 must dargah carrier --help
 must dargah dialogue publish --by wheel
 must dargah dialogue back

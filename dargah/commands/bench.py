@@ -13,8 +13,8 @@ from dargah.bench_cache import bench_cache, table
 from dargah.bench_dialogue import bench_dialogue, dialogue_table
 from dargah.failures import Failure
 from dargah.loop import new_loop
-from dargah.wiring import dialogue_folders, guide_folder, required_folder
-from dialogue.check import load_dialogue
+from dargah.stage import stage_of
+from dargah.wiring import required_folder
 from eligibility.population import MOST
 from state.embedded import stopped
 
@@ -54,8 +54,7 @@ def run(args: argparse.Namespace) -> int:
 def _dialogue(settings: Settings, args: argparse.Namespace) -> int:
     if not 0 < args.seconds <= 600:
         raise Failure("a bench lasts up to 600 seconds.")
-    tree, phrases = load_dialogue(*dialogue_folders(settings), guide_folder(settings))
-    turns = bench_dialogue(tree, phrases, args.seconds)
+    turns = bench_dialogue(stage_of(settings), args.seconds)
     print(json.dumps(turns.as_json()) if args.json else dialogue_table(turns))
     return 0
 

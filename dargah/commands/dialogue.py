@@ -1,4 +1,4 @@
-"""`dargah dialogue`: what the line says, shown on a page, and changed while it runs."""
+"""`dargah dialogue`: what the line says: drawn, tried, shown on a page, changed while it runs."""
 
 import argparse
 import asyncio
@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from config.settings import Settings, read_settings
+from dargah.author import record, rehearse, replay
 from dargah.dialogue_of_settings import (
     GUIDE,
     PHRASES,
@@ -19,13 +20,22 @@ from dargah.dialogue_of_settings import (
 from dargah.failures import Failure
 from dargah.operator_name import operator_name
 from dargah.publishing import go_back, publish, show_versions
+from dargah.stage import stage_of
 from dargah.words_page import words_page
+from dialogue.graph import mermaid
 from dialogue.guide import load_guide
+
+ENTRY = "*4*1420"
 
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What may follow `dargah dialogue`."""
-    does = parser.add_subparsers(dest="does", required=True, metavar="words|publish|versions|back")
+    does = parser.add_subparsers(
+        dest="does",
+        required=True,
+        metavar="graph|try|record|replay|words|publish|versions|back",
+    )
+    _author_options(does)
     page = does.add_parser("words", help="every screen, text and spoken sentence, as Markdown")
     page.add_argument("--to", type=Path, metavar="FILE", help="write it there (docs/words.md)")
     put = does.add_parser("publish", help="prove the files, and let every gateway speak from them")
@@ -50,11 +60,39 @@ def options(parser: argparse.ArgumentParser) -> None:
     back.add_argument("--by", metavar="NAME", help="who does it; else the login name")
 
 
+def _author_options(does: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    does.add_parser("graph", help="the tree as a Mermaid drawing")
+    alone = does.add_parser("try", help="the tree alone: every channel, side by side")
+    keep = does.add_parser("record", help="try, and keep the session as a test")
+    keep.add_argument("file", type=Path, metavar="FILE", help="where it is written")
+    for command in (alone, keep):
+        command.add_argument(
+            "--entry", default=ENTRY, metavar="CODE", help=f"what is dialled ({ENTRY})"
+        )
+    again = does.add_parser("replay", help="play sessions again; 1 where a screen differs")
+    again.add_argument("files", type=Path, nargs="+", metavar="FILE", help="a recorded session")
+    again.add_argument(
+        "--accept", action="store_true", help="the words changed on purpose: write them anew"
+    )
+
+
 def run(args: argparse.Namespace) -> int:
-    """Show the words; publish, list or go back."""
+    """Draw, try, record or replay; show the words; publish, list or go back."""
     settings = read_settings(args.settings, os.environ)
-    if args.does == "words":
-        return _words(settings, args.to)
+    match args.does:
+        case "graph":
+            stage = stage_of(settings)
+            print(mermaid(stage.tree, stage.phrases), end="")
+            return 0
+        case "try":
+            rehearse(stage_of(settings), args.entry)
+            return 0
+        case "record":
+            return record(stage_of(settings), args.entry, args.file)
+        case "replay":
+            return replay(stage_of(settings), args.files, accept=args.accept)
+        case "words":
+            return _words(settings, args.to)
     does: dict[str, Callable[[Settings, argparse.Namespace], Awaitable[int]]] = {
         "publish": _publish,
         "versions": _versions,
