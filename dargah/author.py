@@ -30,9 +30,11 @@ def rehearse(stage: Stage, entry: str) -> list[tuple[str, Scene]]:
     console = Console(highlight=False, soft_wrap=False)
     played = [(entry, rehearsal.dial(entry))]
     _show(console, played[0][1])
+    told: list[str] = []
     while not rehearsal.over and len(played) < MOST_INPUTS:
-        if names := rehearsal.names:
+        if (names := rehearsal.names) and names != told:
             console.print(Text(f"Name who is asked about: {', '.join(names)}", style="dim"))
+            told = names
         text = _asked()
         if text is None:
             break
@@ -93,13 +95,17 @@ def _ussd(seen: Seen | None) -> Text:
     if seen is None:
         return Text()
     pages = [f"{page}\n({octets_of(page)} of 160 octets)" for page in seen.lines]
-    return Text("\n\n".join([*pages, *_end("USSD", seen)]))
+    return Text.assemble(_name(seen), "\n\n".join([*pages, *_end("USSD", seen)]))
 
 
 def _telephone(seen: Seen | None) -> Text:
     if seen is None:
         return Text()
-    return Text("\n".join([*seen.lines, *_end("telephone", seen)]))
+    return Text.assemble(_name(seen), "\n".join([*seen.lines, *_end("telephone", seen)]))
+
+
+def _name(seen: Seen) -> tuple[str, str]:
+    return f"[{seen.screen}]\n", "bold"
 
 
 def _end(name: str, seen: Seen) -> list[str]:

@@ -37,8 +37,13 @@ LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one channel shows: USSD pages, or prompts by name. `last`: it is over there."""
+    """What one channel shows: USSD pages, or prompts by name. `last`: it is over there.
 
+    `screen` and `language` are for the author; nobody else sees them.
+    """
+
+    screen: str
+    language: str
     lines: tuple[str, ...]
     last: bool
     hand_over: bool
@@ -51,6 +56,11 @@ class Scene:
     ussd: Seen | None
     telephone: Seen | None
     sms: str | None
+
+    @property
+    def channels(self) -> tuple[Seen, ...]:
+        """What is seen on the channels that still go on."""
+        return tuple(seen for seen in (self.ussd, self.telephone) if seen is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +109,12 @@ class Line:
         asked, ahead = self.question
         if asked is None:
             return name, None
+        named = name.lower()
         wrong = WRONG_TYPED.get(asked.ask, {})
-        if name in wrong:
-            return wrong[name], None
-        member = cast_of(ahead.what).get(name.lower()) if ahead else None
-        if member is not None or name == asked.ask:
+        if named in wrong:
+            return wrong[named], None
+        member = cast_of(ahead.what).get(named) if ahead else None
+        if member is not None or named == asked.ask:
             return TYPED.get(asked.ask, name), member
         return name, None
 
@@ -192,7 +203,8 @@ class Rehearsal:
         def seen(line: Line) -> Seen | None:
             if line.show is None or over.get(id(line)):
                 return None
-            return Seen(line.lines, line.show.last, line.show.hand_over)
+            show = line.show
+            return Seen(show.screen, show.language, line.lines, show.last, show.hand_over)
 
         return Scene(seen(self.ussd), seen(self.telephone), sms)
 

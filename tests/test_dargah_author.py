@@ -71,6 +71,12 @@ def test_what_stands_for_a_name_is_always_taken() -> None:
             assert isinstance(read_answer(screen, TYPED[screen.ask]), Right)
 
 
+def test_outcomes_may_be_named_as_the_documents_name_them() -> None:
+    """COVERED and OWN.NOT_FOUND are understood as covered and own.not_found are."""
+    assert seen("*4*1420*1", "COVERED").lower() == seen("*4*1420*1", "covered").lower()
+    assert seen("*1666*2", "OWN.NOT_FOUND").lower() == seen("*1666*2", "own.not_found").lower()
+
+
 def test_channels_are_side_by_side() -> None:
     """Zero brings an operator by telephone and a wrong key on USSD; each then goes its own way."""
     rehearsal = Rehearsal(STAGE)
