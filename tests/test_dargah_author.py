@@ -169,7 +169,7 @@ def test_try_shows_every_channel(
     out = capsys.readouterr().out
     assert "fa/not_found" in out
     assert "octets" in out
-    assert out.count("کد ملی یافت نشد") == 2
+    assert out.count("کد ملی پیدا نشد") == 2
 
 
 @pytest.mark.parametrize(
