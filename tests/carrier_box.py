@@ -90,10 +90,7 @@ async def gateway(
     dialect: Dialect = SPECIFICATION,
     bind: Bind = BIND,
 ) -> AsyncIterator[tuple[Esme, Seen]]:
-    """Our ESME, answering texts and dialogues by two functions; and all that it received.
-
-    An empty answer is not sent.
-    """
+    """Our ESME, answering texts and dialogues by two functions; and all that it received."""
     seen = Seen()
 
     async def serve(service: Esme, heard: Heard) -> None:
@@ -106,8 +103,8 @@ async def gateway(
                 told = ussd(event) if ussd and event.kind is not Kind.ABORT else None
                 if told:
                     service.submit(write_reply(event, told[0], more=told[1], dialect=dialect))
-            elif text and not inbound.message.is_receipt and (reply := text(inbound.message)):
-                for part in reply_to(inbound.message, reply):
+            elif text and not inbound.message.is_receipt:
+                for part in reply_to(inbound.message, text(inbound.message)):
                     service.submit(part)
 
     async with esme(running.port, bind=bind) as (service, heard):
