@@ -75,6 +75,8 @@ def set_up_logs(level: str, *, readable: bool, stream: TextIO | None = None) -> 
     )
     globalLogPublisher.addObserver(_TwistedEvents())
     logging.captureWarnings(True)
+    # A log that cannot be written would show its message and its trace as they are, unmasked.
+    logging.raiseExceptions = False
 
 
 @implementer(ILogObserver)

@@ -120,17 +120,18 @@ def test_nobody_listens() -> None:
 def test_prompts_take_their_time() -> None:
     """With real lengths a patient caller hears every prompt out, and a hasty one does not."""
 
-    async def scenario() -> tuple[float, float]:
+    async def scenario() -> tuple[CallRecord, CallRecord]:
         async with fastagi(inquiry) as (_, port), asyncio.timeout(PATIENCE):
             pbx = Pbx("127.0.0.1", port, speed=FAST, sounds=lambda _: 30.0)
             slow, quick = await asyncio.gather(
                 *(pbx.call(Script(["1", "0012345679#"], barge_in=hasty)) for hasty in (False, True))
             )
-            assert len(slow.heard) == len(quick.heard) + 1  # the ID's second prompt
-            return slow.seconds, quick.seconds
+            return slow, quick
 
     slow, quick = asyncio.run(scenario())
-    assert slow - quick > 60
+    assert len(slow.heard) == len(quick.heard) + 1  # the ID's second prompt
+    # The line's own time: never shorter than what was heard, however busy the machine is.
+    assert slow.seconds >= 30.0 * len(slow.heard)
 
 
 def test_a_withheld_number() -> None:
