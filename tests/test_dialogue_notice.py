@@ -9,6 +9,7 @@ import pytest
 
 from config.errors import ConfigError
 from dialogue.notice import Notice, proven
+from dialogue.preferences import Preferences
 from dialogue.published import Published
 from dialogue.version import OneVersion
 from eligibility.answer import Asker
@@ -130,7 +131,12 @@ def test_in_an_sms() -> None:
         assert (both == f"{'y' * 20}\n{text}") == (len(split(f"{'y' * 20}\n{text}", 0)) == 1)
 
 
-def _call(given: Notice, recorded: bool, missing: frozenset[str] = frozenset()) -> list[str]:
+def _call(
+    given: Notice,
+    recorded: bool,
+    missing: frozenset[str] = frozenset(),
+    preferences: Preferences | None = None,
+) -> list[str]:
     peer = AgiPeer(["1", f"{COVERED}#", "2"], missing=missing)
 
     async def main() -> None:
@@ -142,7 +148,8 @@ def _call(given: Notice, recorded: bool, missing: frozenset[str] = frozenset()) 
             Registry(),
             HASHES,
             entry="*4*1420",
-            recorded=lambda language: recorded,
+            preferences=preferences,
+            recorded=lambda language: recorded and language == "fa",
         )
         await calls.take(line, await line.began())
 
@@ -159,6 +166,37 @@ def test_by_telephone() -> None:
     assert _call(said, False) == heard[1:]
     assert _call(replace(said, spoken=frozenset()), True) == heard[1:]
     assert _call(said, True, frozenset({"dargah/fa/notice"})) == heard[1:]
+
+
+class _Latin(Preferences):
+    """Everybody has chosen Latin letters."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def language(self, asker: Asker) -> str | None:
+        """Always those."""
+        return "fa-latn"
+
+
+def test_in_latin_letters(server: RunningRedis) -> None:
+    """Who reads Latin letters reads the notice only in them, and hears the Persian recording."""
+    said = replace(
+        notice(SHORT, UNTIL, **{"fa-latn": "Emruz tatil ast."}), spoken=frozenset({"fa"})
+    )
+    assert _call(said, True, preferences=_Latin())[0] == "dargah/fa/notice"
+
+    async def first(redis: Redis, given: Notice) -> str:
+        line = Line(redis, versions=OneVersion(OWN, given), preferences=_Latin())
+        return (await line.send("")).text
+
+    async def play(redis: Redis) -> None:
+        title = PHRASES["fa-latn"].phrases["main_title"].text
+        assert (await first(redis, said)).startswith(f"Emruz tatil ast.\n{title}")
+        await redis.send("FLUSHALL")
+        assert (await first(redis, notice(SHORT, UNTIL))).startswith(title)
+
+    on(server, play)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from sms.answer import Answers
 from sms.text import Help
 from state.link import Redis
 from tests.agi_peer import AgiPeer
-from tests.dialogue_editions import OWN
+from tests.dialogue_editions import NOON, OWN, notice
 from tests.redis_server import FailsAt, RunningRedis, running_redis
 from tests.scripted_inquirer import COVERED, PHRASES
 from tests.sms_line import Inquiries
@@ -71,6 +71,29 @@ def test_on_every_channel(server: RunningRedis) -> None:
         assert heard[-1].startswith("dargah/fa/")
         assert await first("back") == MENU
         assert await text() == FA["sms_help"]
+
+    on(server, play)
+
+
+def test_latin_letters(server: RunningRedis) -> None:
+    """Who chose Latin letters reads them by USSD and SMS, turns pages, and hears Persian."""
+    latin = PHRASES["fa-latn"]
+
+    async def play(redis: Redis) -> None:
+        preferences = Preferences(redis, kept_for=FOR)
+        await preferences.choose(ASKER, "fa-latn")
+        line = Line(redis, preferences=preferences)
+        assert (await line.send("")).text.startswith(latin.phrases["main_title"].text)
+        long = OneVersion(OWN, notice("x", NOON + FOR, **{"fa-latn": "Emruz tatil ast. " * 8}))
+        paged = Line(redis, session_id="paged", versions=long, preferences=preferences)
+        assert (await paged.send("")).text.endswith(latin.more)
+        assert (await paged.send(latin.more_key)).text.endswith(latin.back)
+        said = await Answers(VERSIONS, Inquiries(), preferences).answer(Help(), ASKER)
+        assert said == latin.phrases["sms_help"].text
+        assert (await _call(preferences, ["1", f"{COVERED}#", "2"]))[0].startswith("dargah/fa/")
+        english = Line(redis, session_id="english", preferences=preferences)
+        assert (await english.type("9")).text == MENU_EN
+        assert await preferences.language(ASKER) == "en"
 
     on(server, play)
 

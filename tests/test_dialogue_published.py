@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from config.errors import ConfigError
 from dialogue.bundle import BadBundle, Bundle, unpack
 from dialogue.live import MOST_HELD
 from dialogue.notice import Notice
@@ -121,6 +122,39 @@ def test_processes_follow(server: RunningRedis) -> None:
         ]
 
     on(server, play)
+
+
+def test_the_guide_is_part_of_a_version(server: RunningRedis) -> None:
+    """A topic that staff have changed is read, and heard, from what was published."""
+    name, title = "guide/premium_list.toml", 'title = "ارسال لیست بیمه"'
+    text = SHIPPED.files[name]
+    assert title in text
+    changed = replace(
+        SHIPPED, files={**SHIPPED.files, name: text.replace(title, 'title = "لیست ماهانه"')}
+    )
+
+    async def play(redis: Redis) -> None:
+        versions = live(redis)
+        await Published(redis).publish(changed, "Sara", NOON)
+        await versions.refresh()
+        assert versions.current.digest == changed.digest
+        seen = (await Line(redis, versions=versions).type("3", "1")).text
+        assert "1 لیست ماهانه" in seen
+        spoken = versions.current.voices["fa"].phrases
+        assert any(
+            part.clip == "guide/premium_list" for one in spoken.values() for part in one.parts
+        )
+
+    on(server, play)
+
+
+def test_a_guide_that_does_not_fit_is_refused() -> None:
+    """A topic over its pages is no version, though its own process might have served it."""
+    name = "guide/premium_list.toml"
+    text = SHIPPED.files[name].replace('sms = """', 'sms = """' + "ا" * 400, 1)
+    assert text != SHIPPED.files[name]
+    with pytest.raises(ConfigError, match="premium_list"):
+        BUILD(replace(SHIPPED, files={**SHIPPED.files, name: text}))
 
 
 def test_in_flight(server: RunningRedis) -> None:
