@@ -60,7 +60,7 @@ class UssdOverSmpp:
 
     submit: sends a message (`Esme.submit` or like it: raises NotBound, Busy). start: runs a
     coroutine and holds it. most: turns under way at once; one more is told to dial again.
-    at_once: acknowledge before the turn (PROTOCOLS: send_resp_before_submit). session_ttl: in
+    at_once: acknowledge before the turn. session_ttl: in
     seconds, None for that of all sessions. odd: is told what was out of place, in a word:
     "ignored", "no_number", "joined", "too_many", "too_long" or "unsent". Raises ValueError where
     the phrases' key lines leave no room on the dialect's screen.
