@@ -113,11 +113,6 @@ class Entry:
     values: tuple[bytes, ...] = field(repr=False)
     deliveries: int = 1
 
-    @property
-    def put_at(self) -> float:
-        """When it was put, in seconds since 1970, by Redis's own clock."""
-        return int(self.id.partition(b"-")[0]) / 1000
-
 
 @dataclass(frozen=True, slots=True)
 class Durability:

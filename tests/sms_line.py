@@ -24,6 +24,7 @@ from state.keyed_hash import KeyedHash
 from state.link import Redis, open_redis
 from state.sealed import Seal
 from telecom.channel import Channel
+from telecom.segments import UDHI, split
 from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import PHRASES, TREE, ScriptedInquirer
 
@@ -224,3 +225,19 @@ def with_line(server: RunningRedis, test: Callable[[Line], Awaitable[None]]) -> 
             await redis.close()
 
     asyncio.run(run())
+
+
+LONG = (
+    "سلام، لطفاً بفرمایید که اعتبار دفترچه درمان مادرم تا چه تاریخی است؛ "
+    "کد ملی ایشان ۰۰۱۲۳۴۵۶۷۹ است."
+)
+
+
+def parts_of(text: str, reference: int, *, wide: bool = False) -> list[ShortMessage]:
+    """A long text in parts that join under a reference."""
+    parts = [
+        ShortMessage(PERSON, LINE, one.short_message, one.data_coding, esm_class=one.esm_class)
+        for one in split(text, reference, wide=wide)
+    ]
+    assert all(part.esm_class == UDHI for part in parts)
+    return parts

@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from config.errors import ConfigError
 from config.sms_settings import Numbering
@@ -16,19 +14,9 @@ from eligibility.ledger import Kept
 from eligibility.verdict import Outcome
 from smpp.errors import Busy, LocalProtocolError, NotBound
 from smpp.pdu import Address, ShortMessage, Status, Tag
-from sms.record import (
-    BadRecord,
-    Reply,
-    Taken,
-    decode_reply,
-    decode_taken,
-    encode_reply,
-    encode_taken,
-)
 from state.errors import ReplyError
 from state.keyed_hash import KeyedHash
 from telecom.channel import Channel
-from telecom.segments import UDHI, split
 from tests.redis_server import RunningRedis, running_redis
 from tests.scripted_inquirer import (
     BROKEN,
@@ -41,7 +29,7 @@ from tests.scripted_inquirer import (
     PHRASES,
     UNTIL,
 )
-from tests.sms_line import LINE, PATIENCE, PERSON, Line, running, sms, with_line
+from tests.sms_line import LINE, LONG, PATIENCE, PERSON, Line, parts_of, running, sms, with_line
 
 
 @pytest.fixture(scope="module")
@@ -234,121 +222,6 @@ def test_each_operator_has_its_own_way(server: RunningRedis) -> None:
         assert (first, second) == ("irancell", "mci")
         assert (message.source, message.destination) == (replace(LINE, ton=6), PERSON)
         assert (other.source, other.destination) == (LINE, replace(PERSON, ton=2))
-
-    with_line(server, test)
-
-
-def parts_of(text: str, reference: int, *, wide: bool = False) -> list[ShortMessage]:
-    """A long text in parts that join under a reference."""
-    parts = [
-        ShortMessage(PERSON, LINE, one.short_message, one.data_coding, esm_class=one.esm_class)
-        for one in split(text, reference, wide=wide)
-    ]
-    assert all(part.esm_class == UDHI for part in parts)
-    return parts
-
-
-def sar_parts(text: str, reference: int) -> list[ShortMessage]:
-    """The same by sar parameters."""
-    pieces = [text[:60], text[60:]]
-    return [
-        sms(
-            piece,
-            tlvs=(
-                (Tag.SAR_MSG_REF_NUM, reference.to_bytes(2)),
-                (Tag.SAR_TOTAL_SEGMENTS, bytes([len(pieces)])),
-                (Tag.SAR_SEGMENT_SEQNUM, bytes([number])),
-            ),
-        )
-        for number, piece in enumerate(pieces, start=1)
-    ]
-
-
-LONG = (
-    "سلام، لطفاً بفرمایید که اعتبار دفترچه درمان مادرم تا چه تاریخی است؛ "
-    "کد ملی ایشان ۰۰۱۲۳۴۵۶۷۹ است."
-)
-
-
-@pytest.mark.parametrize(
-    "parts",
-    [
-        parts_of(LONG, 7),
-        parts_of(LONG, 7)[::-1],
-        parts_of(LONG, 4711, wide=True),
-        sar_parts(LONG, 4711)[::-1],
-        [part for part in parts_of(LONG, 7) for _ in range(2)],
-    ],
-)
-def test_a_long_message_is_one(server: RunningRedis, parts: list[ShortMessage]) -> None:
-    """Parts in any order, and repeated ones, are one question with one answer."""
-
-    async def test(line: Line) -> None:
-        async with running(line.sms()) as service:
-            for part in parts:
-                assert await service.received("mci", part) == Status.OK
-            (shown,) = await line.network.has(1)
-            assert "۱۴۰۵/۱۲/۲۹" in shown
-            # The SMSC missed our answers, and delivers all of it again.
-            for part in parts:
-                assert await service.received("mci", part) == Status.OK
-        assert len(line.inquiries.asked) == 1
-        assert await line.waiting() == (0, 0)
-
-    with_line(server, test)
-
-
-def test_parts_survive_the_process_that_took_them(server: RunningRedis) -> None:
-    """The first part went to one process, the second to another: one answer."""
-
-    async def test(line: Line) -> None:
-        first, second = parts_of(LONG, 7)
-        gone = line.sms()
-        assert await gone.received("mci", first) == Status.OK
-        async with running(line.sms()) as service:
-            assert await service.received("mci", second) == Status.OK
-            (shown,) = await line.network.has(1)
-            assert "۱۴۰۵/۱۲/۲۹" in shown
-
-    with_line(server, test)
-
-
-def test_a_message_without_its_other_part(server: RunningRedis) -> None:
-    """After five minutes what there is counts alone: with an ID it is answered, without not."""
-
-    async def test(line: Line) -> None:
-        with_id = parts_of(f"{COVERED} {'و لطفاً سریع پاسخ دهید ' * 5}", 1)[0]
-        without = parts_of(LONG, 2)[0]
-        reused = parts_of(f"{NOT_COVERED} {'و لطفاً سریع پاسخ دهید ' * 5}", 1)[0]
-        service = line.sms()
-        for part in (with_id, without):
-            assert await service.received("mci", part) == Status.OK
-        inbox = service._operators["mci"].inbox
-        line.later(299)
-        assert await inbox.sweep() == 0
-        line.later(2)
-        assert await inbox.sweep() == 2
-        assert await inbox.sweep() == 0
-        async with running(service):
-            (shown,) = await line.network.has(1)
-            assert "۱۴۰۵/۱۲/۲۹" in shown
-            await line.counted.has("in incomplete")
-            # The phone has counted its references round: this is another message.
-            await service.received("mci", reused)
-            await service.received("mci", with_id)
-            assert "از ۱۴۰۵/۱۲/۲۹ برقرار نیست" in (await line.network.has(2))[-1]
-
-    with_line(server, test)
-
-
-def test_parts_have_a_bound(server: RunningRedis) -> None:
-    """Who sends only first parts fills a bound, and is told to come again."""
-
-    async def test(line: Line) -> None:
-        service = line.sms(parts_limit=2)
-        firsts = [parts_of(LONG, reference)[0] for reference in range(3)]
-        said = [await service.received("mci", part) for part in firsts]
-        assert said == [Status.OK, Status.OK, Status.QUEUE_FULL]
 
     with_line(server, test)
 
@@ -552,38 +425,3 @@ def test_phrases_without_the_words_for_sms(server: RunningRedis) -> None:
             line.sms(phrases={**PHRASES, "fa": replace(fa, phrases=fewer)})
 
     with_line(server, test)
-
-
-texts = st.text(max_size=200)
-addresses = st.builds(
-    Address,
-    st.text(st.characters(max_codepoint=255), max_size=20),
-    st.integers(0, 255),
-    st.integers(0, 255),
-)
-
-
-@given(st.floats(0, 4e9), addresses, addresses, st.integers(0, 255), st.binary(max_size=300))
-def test_a_message_is_kept_as_it_came(
-    at: float, source: Address, destination: Address, coding: int, octets: bytes
-) -> None:
-    """What lies in the stream is what the SMSC sent, octet for octet."""
-    taken = Taken(at, source, destination, coding, octets)
-    assert decode_taken(encode_taken(taken)) == taken
-
-
-@given(st.floats(0, 4e9), addresses, addresses, texts)
-def test_a_reply_is_kept_as_it_was(
-    at: float, source: Address, destination: Address, text: str
-) -> None:
-    """What lies in the outbox is what will be sent."""
-    reply = Reply(at, at, source, destination, text)
-    assert decode_reply(encode_reply(reply)) == reply
-
-
-@given(st.binary(max_size=80))
-def test_a_damaged_record_is_known(raw: bytes) -> None:
-    """Octets that are no record are named so, whatever they are."""
-    for decode in (decode_taken, decode_reply):
-        with suppress(BadRecord):
-            decode(raw)
