@@ -22,11 +22,12 @@ async def ready_people(settings: Settings, number: int) -> list[Example]:
     today = tehran_date(clock())
     file = Path(f"people-{number}-{today:%Y%m%d}.csv")
     async with stores_of(settings) as stores:
-        current = await Generations(stores.cache, stores.state).current()
+        generations = Generations(stores.cache, stores.state)
+        current = await generations.current()
         loaded = (
             current is not None
             and current.source == file.name
-            and await stores.cache.send("EXISTS", current.marker) == 1
+            and await generations.lies_whole(current)
         )
         if not loaded:
             path = settings.data_folder / file

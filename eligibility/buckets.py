@@ -10,17 +10,26 @@ registry gave out. The tenth digit is the check of the others and need not be ke
 a small number, which a listpack stores in two or three bytes.
 
     p:TOKEN:BUCKET   f:TOKEN:BUCKET   hashes: field -> packed record (record.py)
+                                      and the field `w`: whole, all its people are here
+
+A bucket is written whole, `w` with its people, also where it has none. So one key proves by
+itself that somebody is unknown: not there, and `w` is. Nothing else has to be asked, on one Redis
+or on the node of a Cluster that has the bucket.
 
 A generation's keys bear its random token, not its number: whoever still holds an old pointer, or
 the pointer of another installation, finds nothing, and never another person.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 from eligibility.national_id import NationalId
 
 PEOPLE_IN_BUCKET: Final = 128
+
+WHOLE: Final = b"w"
+"""The field of a bucket that has all its people; no person's, for those are numbers."""
 
 NINE: Final = 10**9
 TWELVE: Final = 10**12
@@ -81,10 +90,16 @@ class Layout:
         """The layout for so many people: about 128 to a bucket."""
         return cls(token, _width(NINE, nationals), _width(TWELVE, foreigners))
 
+    def bucket_keys(self) -> Iterator[bytes]:
+        """The keys of all buckets, also of those without people."""
+        for family in (self.nationals, self.foreigners):
+            for bucket in range(family.buckets):
+                yield family.key(bucket)
+
     @property
-    def marker(self) -> bytes:
-        """The key in the cache role that is there exactly while all these people are."""
-        return b"p:%b:whole" % self.token.encode("ascii")
+    def buckets(self) -> int:
+        """How many buckets there are."""
+        return self.nationals.buckets + self.foreigners.buckets
 
     def address(self, national_id: NationalId) -> tuple[bytes, bytes]:
         """The key and the field of a person."""

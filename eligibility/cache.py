@@ -2,9 +2,9 @@
 The cache: one HGET a lookup, and never a wrong "not found".
 
 The generation that answers is held in memory and looked up again twice a second. A person who is
-not in their bucket is believed to be unknown only while the generation's marker is in the same
-Redis: an emptied, freed or swapped cache gives Unavailable, and whoever asked is told that it
-cannot be checked now.
+not in their bucket is believed to be unknown only where the same bucket says that it is whole: an
+emptied, freed or swapped cache gives Unavailable, and whoever asked is told that it cannot be
+checked now.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 
+from eligibility.buckets import WHOLE
 from eligibility.freshness import Found, Freshness, verdict_of
 from eligibility.generation import BadGeneration, Generation
 from eligibility.generations import Generations
@@ -115,22 +116,19 @@ class Cache:
             return CANNOT_CHECK
 
     async def _find_or_be_sure(self, person: NationalId, generation: Generation) -> Found | None:
-        """The person, or that there is none; None where the generation is not whole.
+        """The person, or that there is none; None where their bucket is not whole.
 
-        Both commands travel in one write, the marker's last: had they gone one by one, a Redis
-        that is swapped between them could be empty for the person and have the marker.
+        One command: between two the Redis could be swapped for another, which is whole but has not
+        this person.
         """
         key, field = generation.layout.address(person)
-        packed, whole = await asyncio.gather(
-            self._cache.send(b"HGET", key, field),
-            self._cache.send(b"EXISTS", generation.marker),
-        )
+        packed, whole = await self._cache.send(b"HMGET", key, field, WHOLE)
         if packed is not None:
             return _found(packed, generation)
         return Found(None, generation.as_of) if whole else None
 
     async def _try_refresh(self) -> None:
-        # What is held in memory stays right for as long as its marker is there.
+        # What is held in memory stays right for as long as its buckets are there.
         with suppress(Unavailable, ReplyError, BadGeneration):
             await self.refresh()
 
@@ -141,5 +139,4 @@ class Cache:
 
 
 def _found(packed: bytes, generation: Generation) -> Found:
-    record = unpack(packed)
-    return Found(record, max(generation.as_of, record.updated_at))
+    return Found.of(unpack(packed), generation.as_of)

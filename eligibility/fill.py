@@ -9,7 +9,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Final
 
-from eligibility.buckets import Family, Layout
+from eligibility.buckets import WHOLE, Family, Layout
 from eligibility.load_errors import LoadFailed
 from eligibility.pipeline import replies
 from eligibility.rejects import Rejects
@@ -61,13 +61,14 @@ def _writes(
 ) -> Iterator[tuple[Arg, ...]]:
     every = max(1, spool.rows // SAMPLE)
     for foreign, family in ((False, layout.nationals), (True, layout.foreigners)):
-        for bucket in _whole(_buckets(spool, foreign, family, rejects)):
+        people = _whole(_buckets(spool, foreign, family, rejects))
+        for bucket in _with_empty_ones(people, family):
             key = family.key(bucket.number)
             some = slice(-filled.people % every, None, every)
             if picked := bucket.fields[some]:
                 filled.sample.append((key, picked, bucket.records[some]))
             filled.people += len(bucket.fields)
-            command: list[Arg] = [b"HSET", key]
+            command: list[Arg] = [b"HSET", key, WHOLE, 1]
             for pair in zip(bucket.fields, bucket.records, strict=True):
                 command += pair
             yield tuple(command)
@@ -95,6 +96,16 @@ def _whole(buckets: Iterator[Bucket]) -> Iterator[Bucket]:
         yield whole
 
 
+def _with_empty_ones(buckets: Iterator[Bucket], family: Family) -> Iterator[Bucket]:
+    """Every bucket of a family, given those that have people, in order."""
+    number = 0
+    for bucket in buckets:
+        yield from (Bucket(empty, [], []) for empty in range(number, bucket.number))
+        yield bucket
+        number = bucket.number + 1
+    yield from (Bucket(empty, [], []) for empty in range(number, family.buckets))
+
+
 async def verify(
     cache: Commands, layout: Layout, filled: Filled, advance: Callable[[int], None]
 ) -> None:
@@ -110,9 +121,11 @@ async def verify(
             "set it to noeviction and load again."
         )
     people = counted = 0
-    async with aclosing(replies(cache, _counts(layout))) as lengths:
+    async with aclosing(
+        replies(cache, ((b"HLEN", key) for key in layout.bucket_keys()))
+    ) as lengths:
         async for length in lengths:
-            people += length
+            people += length - 1  # but for WHOLE
             counted += 1
             advance(counted)
     if people != filled.people:
@@ -127,12 +140,6 @@ async def verify(
         async for records in read:
             if records != next(written)[2]:
                 raise LoadFailed("People read back are not as they were written; load again.")
-
-
-def _counts(layout: Layout) -> Iterator[tuple[Arg, ...]]:
-    for family in (layout.nationals, layout.foreigners):
-        for bucket in range(family.buckets):
-            yield b"HLEN", family.key(bucket)
 
 
 async def save(cache: Commands) -> None:

@@ -24,11 +24,16 @@ class Freshness:
 class Found(NamedTuple):
     """What the cache knows of a person; `record` is None for one the registry does not know.
 
-    `as_of` is when the registry said so: the newer of the export and the record.
+    `as_of` is when the registry said so: with the export, with a later change, or when asked.
     """
 
     record: Record | None
     as_of: datetime
+
+    @classmethod
+    def of(cls, record: Record, exported: datetime) -> "Found":
+        """A record in a generation whose export was true at that moment."""
+        return cls(record, max(exported, record.updated_at, record.confirmed_at or exported))
 
 
 def verdict_of(found: Found, now: datetime, freshness: Freshness) -> Verdict:

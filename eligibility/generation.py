@@ -51,11 +51,6 @@ class Generation:
         layout = Layout(self.token, self.width, self.foreign_width)
         object.__setattr__(self, "layout", layout)
 
-    @property
-    def marker(self) -> bytes:
-        """The key in the cache role that is there exactly while all its people are."""
-        return self.layout.marker
-
     def to_json(self) -> str:
         """The facts as they are stored."""
         return json.dumps(

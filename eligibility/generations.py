@@ -11,25 +11,28 @@ In the state role (durable), one hash, so that each script has one slot:
 In the cache role (rebuildable):
 
     p:TOKEN:BUCKET, f:TOKEN:BUCKET    the people (buckets.py)
-    p:TOKEN:whole                     the marker: there while all of them are
     p:inventory                       NUMBER -> token and widths of all that may lie in the cache
 
-The marker is written last and deleted first: while it is there, a person who is not found is not
-in the registry. The inventory is written first and deleted last, so that nothing a dead load
+The inventory is written first and deleted last, so that nothing a dead load
 leaves behind is forgotten, not even when the state role was lost.
 """
 
-from collections.abc import Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Final
 
-from eligibility.buckets import Layout
+from eligibility.buckets import WHOLE, Layout
 from eligibility.generation import Generation, Phase
 from eligibility.lease import LEASE_KEY, LeaseLost
-from eligibility.pipeline import send_all
-from state.commands import Arg, Commands, Script
+from eligibility.pipeline import replies, send_all
+from state.commands import Commands, Script
 
 GENERATIONS_KEY = "{generations}"
 INVENTORY_KEY = b"p:inventory"
+
+BUCKETS_LOOKED_AT: Final = 256
+"""Before a rollback: an emptied or a half-freed cache has none, or not all, of these."""
 
 _ALLOCATE = Script(
     "allocate_generation",
@@ -133,9 +136,15 @@ class Generations:
         await self._cache.send("HSET", INVENTORY_KEY, generation.number, lying)
         await self._record(lease, generation)
 
-    async def mark_whole(self, generation: Generation) -> None:
-        """Set the marker: all people are in the cache. To be saved with them."""
-        await self._cache.send("SET", generation.marker, "1")
+    async def lies_whole(self, generation: Generation) -> bool:
+        """Whether its people are in the cache, by some buckets spread over all of it."""
+        every = max(1, generation.layout.buckets // BUCKETS_LOOKED_AT)
+        looks = (
+            (b"HEXISTS", key, WHOLE)
+            for key in islice(generation.layout.bucket_keys(), 0, None, every)
+        )
+        async with aclosing(replies(self._cache, looks)) as found:
+            return all([there async for there in found])
 
     async def mark_ready(self, lease: str, generation: Generation) -> Generation:
         """Make a verified and saved generation fit for the switch. Raises LeaseLost."""
@@ -170,7 +179,7 @@ class Generations:
         if stored[0] is None or stored[1] is None:
             raise NoRollback("There is no earlier generation to go back to.")
         previous = Generation.from_json(stored[1])
-        if not await self._cache.send("EXISTS", previous.marker):
+        if not await self.lies_whole(previous):
             raise NoRollback(
                 f"The people of generation {previous.number} are no longer in the cache; "
                 "load its file again."
@@ -197,15 +206,8 @@ class Generations:
             if number in lying:
                 token, width, foreign_width = lying[number].decode().split()
                 layout = Layout(token, int(width), int(foreign_width))
-                await self._cache.send("DEL", layout.marker)
-                await send_all(self._cache, _unlinks(layout))
+                # One key a command, so that each goes to its own node of a Cluster.
+                await send_all(self._cache, ((b"UNLINK", key) for key in layout.bucket_keys()))
                 await self._cache.send("HDEL", INVENTORY_KEY, number)
             await self._state.send("HDEL", GENERATIONS_KEY, number)
         return freed
-
-
-def _unlinks(layout: Layout) -> Iterator[tuple[Arg, ...]]:
-    """One key a command, so that each goes to its own node of a Cluster."""
-    for family in (layout.nationals, layout.foreigners):
-        for bucket in range(family.buckets):
-            yield b"UNLINK", family.key(bucket)

@@ -256,14 +256,12 @@ class _Loading:
             duplicates=self._rejects.superseded,
             accepted=await self._shrinks(filled.people),
         )
-        buckets = layout.nationals.buckets + layout.foreigners.buckets
         await verify(
             self._cache,
             layout,
             filled,
-            lambda done: self._progress(Stage.CHECKING, done, buckets),
+            lambda done: self._progress(Stage.CHECKING, done, layout.buckets),
         )
-        await self._generations.mark_whole(whole)
         self._rejects.flush()
         self._progress(Stage.SAVING, 0, None)
         await save(self._cache)

@@ -38,9 +38,7 @@ class QuickVerdicts:
         if generation is not self._generation or not self._from <= now < self._until:
             self._begin(generation, now)
         if len(packed) != SIZE or packed[5:] > self._exported:
-            record = unpack(packed)
-            found = Found(record, max(generation.as_of, record.updated_at))
-            return verdict_of(found, now, self._freshness)
+            return verdict_of(Found.of(unpack(packed), generation.as_of), now, self._freshness)
         judged = self._judged.get(packed[:3])
         if judged is None:
             judged = verdict_of(Found(unpack(packed), generation.as_of), now, self._freshness)

@@ -1,13 +1,15 @@
 """
-A person's record, packed: ten bytes, big-endian.
+A person's record, packed: ten bytes, or fifteen where the registry was asked about this person
+alone; big-endian.
 
-    byte 0     version (3 bits) | status (2) | kind (3)
-    bytes 1-2  valid_until, days since 1950-01-01 plus 1; 0: none
-    bytes 3-4  branch; 65535: unknown
-    bytes 5-9  updated_at, hundredths of a second since 1970-01-01 UTC
+    byte 0       version (3 bits) | status (2) | kind (3)
+    bytes 1-2    valid_until, days since 1950-01-01 plus 1; 0: none
+    bytes 3-4    branch; 65535: unknown
+    bytes 5-9    updated_at, hundredths of a second since 1970-01-01 UTC
+    bytes 10-14  confirmed_at, likewise: version 2 alone
 
-An unknown version is BadRecord, never a guess: a gateway that is older than the loader answers
-that it cannot check.
+A load writes version 1, whose records are as fresh as their generation. An unknown version is
+BadRecord, never a guess: a gateway that is older than the loader answers that it cannot check.
 """
 
 import struct
@@ -17,7 +19,9 @@ from typing import Final
 from eligibility.verdict import Kind, Record, Status
 
 SIZE: Final = 10
+CONFIRMED_SIZE: Final = 15
 VERSION: Final = 1
+CONFIRMED_VERSION: Final = 2
 NO_BRANCH: Final = 0xFFFF
 
 _PACKING: Final = struct.Struct(">BHHBI")
@@ -31,7 +35,8 @@ LAST_DAY: Final = date.fromordinal(_DAY_ZERO + 0xFFFF)
 STATUS_CODES: Final = {status: code for code, status in enumerate(Status)}
 KIND_CODES: Final = {kind: code for code, kind in enumerate(Kind)}
 _HEADS: Final = {
-    VERSION << 5 | status_code << 3 | kind_code: (status, kind)
+    version << 5 | status_code << 3 | kind_code: (status, kind, size)
+    for version, size in ((VERSION, SIZE), (CONFIRMED_VERSION, CONFIRMED_SIZE))
     for status, status_code in STATUS_CODES.items()
     for kind, kind_code in KIND_CODES.items()
 }
@@ -65,31 +70,42 @@ def pack_codes(status: int, kind: int, days: int, branch: int, hundredths: int) 
 
 
 def pack(record: Record) -> bytes:
-    """Pack a record; `updated_at` is rounded down to hundredths. Raises BadRecord."""
+    """Pack a record; its moments are rounded down to hundredths. Raises BadRecord."""
     branch = record.branch
     if branch is not None and not 0 <= branch < NO_BRANCH:
         raise BadRecord(f"branch outside 0 to {NO_BRANCH - 1}")
-    return pack_codes(
+    packed = pack_codes(
         STATUS_CODES[record.status],
         KIND_CODES[record.kind],
         0 if record.valid_until is None else days_of(record.valid_until),
         NO_BRANCH if branch is None else branch,
         hundredths_of(record.updated_at),
     )
+    if record.confirmed_at is None:
+        return packed
+    head = packed[0] ^ VERSION << 5 | CONFIRMED_VERSION << 5
+    return bytes([head]) + packed[1:] + hundredths_of(record.confirmed_at).to_bytes(5)
 
 
 def unpack(packed: bytes) -> Record:
-    """The record in ten bytes; `updated_at` is in UTC. Raises BadRecord."""
+    """The record in ten or fifteen bytes; its moments are in UTC. Raises BadRecord."""
     try:
-        head, days, branch, high, low = _PACKING.unpack(packed)
-        status, kind = _HEADS[head]
-    except (struct.error, KeyError):
-        raise BadRecord(f"{len(packed)} bytes that are no record of version {VERSION}") from None
-    seconds, hundredths = divmod(high << 32 | low, 100)
+        status, kind, size = _HEADS[packed[0]]
+        if len(packed) != size:
+            raise IndexError
+    except (IndexError, KeyError):
+        raise BadRecord(f"{len(packed)} bytes that are no record of a known version") from None
+    _, days, branch, high, low = _PACKING.unpack_from(packed)
     return Record(
         status,
         date.fromordinal(days + _DAY_ZERO) if days else None,
         kind,
         None if branch == NO_BRANCH else branch,
-        _EPOCH + timedelta(0, seconds, hundredths * 10_000),
+        _moment(high << 32 | low),
+        _moment(int.from_bytes(packed[SIZE:])) if size > SIZE else None,
     )
+
+
+def _moment(hundredths: int) -> datetime:
+    seconds, rest = divmod(hundredths, 100)
+    return _EPOCH + timedelta(0, seconds, rest * 10_000)

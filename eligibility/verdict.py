@@ -47,13 +47,18 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One person as the registry has them. `updated_at` is aware, `branch` None if unknown."""
+    """One person as the registry has them. `branch` is None if unknown; moments are aware.
+
+    `updated_at` is when this became so at the registry; `confirmed_at` when the registry was last
+    asked about this person alone, None where it never was.
+    """
 
     status: Status
     valid_until: date | None
     kind: Kind
     branch: int | None
     updated_at: datetime
+    confirmed_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ def test_rollback_to_nobody(redis: RunningRedis) -> None:
     async def play(link: Redis) -> None:
         first = (await load_text(link, branch(1)))[0].generation
         await load_text(link, branch(2))
-        await link.send("DEL", first.marker)
+        await link.send("DEL", first.layout.nationals.key(0))
         with pytest.raises(NoRollback, match="generation 1 are no longer in the cache"):
             await Generations(link, link).roll_back()
         assert await answering(link) == 2

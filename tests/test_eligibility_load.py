@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from eligibility.buckets import WHOLE
 from eligibility.generations import INVENTORY_KEY, Generations
 from eligibility.lease import LEASE_KEY, load_lease
 from eligibility.load import Loaded, LoadOptions, Stage, load
@@ -316,11 +317,11 @@ def test_saved(redis: RunningRedis, tmp_path: Path) -> None:
 
     facts = with_redis(redis, play).generation
     with running_redis("--dir", str(tmp_path)) as restarted:
-        whole = restarted.ask("EXISTS", facts.marker.decode())
-        keys = (facts.layout.nationals.key(n) for n in range(facts.layout.nationals.buckets))
-        sizes = [int(restarted.ask("HLEN", key.decode())[1:]) for key in keys]
-    assert whole.strip() == b":1"
-    assert sum(sizes) == 700
+        keys = [key.decode() for key in facts.layout.bucket_keys()]
+        sizes = [int(restarted.ask("HLEN", key)[1:]) for key in keys]
+        whole = [restarted.ask("HEXISTS", key, WHOLE.decode()).strip() for key in keys]
+    assert set(whole) == {b":1"}
+    assert sum(sizes) == 700 + len(keys)
 
 
 def test_cannot_be_saved(redis: RunningRedis, tmp_path: Path) -> None:

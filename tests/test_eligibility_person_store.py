@@ -1,0 +1,128 @@
+"""One person's record written by itself, in whatever order changes arrive."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eligibility.cache import Cache
+from eligibility.generations import Generations
+from eligibility.national_id import NationalId
+from eligibility.person_store import Written, write_everywhere, write_person
+from eligibility.record import pack, unpack
+from eligibility.verdict import Kind, Outcome, Record, Status
+from state.errors import Unavailable
+from state.link import Redis
+from tests.loading import ANY_AGE, NOW, covered, csv_of, load_text, national, verdict_on, with_redis
+from tests.redis_server import RunningRedis, running_redis
+
+SOMEBODY, NEWCOMER = NationalId.parse(national(1)), NationalId.parse(national(700))
+LOADED = datetime(2026, 11, 1, 4, 30, tzinfo=UTC)
+
+records = st.builds(
+    Record,
+    status=st.sampled_from(Status),
+    valid_until=st.none() | st.dates(date(2026, 1, 1), date(2027, 12, 31)),
+    kind=st.sampled_from(Kind),
+    branch=st.none() | st.integers(0, 600),
+    updated_at=st.integers(1, 4).map(lambda day: LOADED + timedelta(days=day)),
+    confirmed_at=st.none() | st.integers(5, 7).map(lambda day: LOADED + timedelta(days=day)),
+)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RunningRedis]:
+    """One Redis for all tests here; each empties it."""
+    with running_redis() as running:
+        yield running
+
+
+def changed(status: Status, day: int) -> Record:
+    """A change some days after the record that `covered` loads."""
+    return Record(status, None, Kind.MAIN, 12, LOADED + timedelta(days=day))
+
+
+@given(records)
+def test_confirmed_records_are_read_as_written(record: Record) -> None:
+    """Packing loses nothing, whether or not the registry was asked about the person."""
+    packed = pack(record)
+    assert unpack(packed) == record
+    assert len(packed) == (10 if record.confirmed_at is None else 15)
+
+
+def test_a_newer_change_stays(redis: RunningRedis) -> None:
+    """A change is told at once, a repeated one changes nothing, an older one never does."""
+
+    async def play(link: Redis) -> None:
+        layout = (await load_text(link, csv_of(covered(3))))[0].generation.layout
+        later, earlier = changed(Status.INACTIVE, 2), changed(Status.PENDING, 1)
+        assert await write_person(link, layout, SOMEBODY, later) is Written.WRITTEN
+        assert await write_person(link, layout, SOMEBODY, later) is Written.SAME
+        assert await write_person(link, layout, SOMEBODY, earlier) is Written.OLDER
+        assert (await verdict_on(link, national(1))).outcome is Outcome.NOT_COVERED
+        assert await write_person(link, layout, NEWCOMER, earlier) is Written.WRITTEN
+        assert (await verdict_on(link, national(700))).outcome is Outcome.PENDING_PAYMENT
+
+    with_redis(redis, play)
+
+
+def test_what_another_version_wrote_stays(redis: RunningRedis) -> None:
+    """A record that cannot be read is not compared with, and not written over."""
+
+    async def play(link: Redis) -> None:
+        layout = (await load_text(link, csv_of(covered(3))))[0].generation.layout
+        await link.send("HSET", *layout.address(SOMEBODY), b"\xe0 from the future")
+        told = await write_person(link, layout, SOMEBODY, changed(Status.INACTIVE, 2))
+        assert told is Written.UNREADABLE
+        assert (await verdict_on(link, national(1))).outcome is Outcome.CANNOT_CHECK
+
+    with_redis(redis, play)
+
+
+def test_no_bucket_is_made_by_a_change(redis: RunningRedis) -> None:
+    """After one bucket is lost its people cannot be checked, changes or not; others can."""
+
+    async def play(link: Redis) -> None:
+        await load_text(link, csv_of(covered(1_000)))
+        generation = await Generations(link, link).current()
+        assert generation is not None
+        layout = generation.layout
+        lost, _ = layout.address(SOMEBODY)
+        await link.send("DEL", lost)
+        gone = await write_everywhere(link, [layout], SOMEBODY, changed(Status.ACTIVE, 2))
+        assert gone == [Written.GONE]
+        cache = Cache(link, link, ANY_AGE)
+        await cache.refresh()
+        for n in range(1, 1_001):
+            person = NationalId.parse(national(n))
+            if layout.address(person)[0] == lost:
+                with pytest.raises(Unavailable):
+                    await cache.find(person)
+            else:
+                assert (await cache.verdict(person, NOW)).outcome is Outcome.COVERED
+
+    with_redis(redis, play)
+
+
+@settings(max_examples=60, deadline=None)
+@given(given_records=st.lists(records, min_size=2, max_size=5), data=st.data())
+def test_any_order_ends_alike(
+    redis: RunningRedis, given_records: list[Record], data: st.DataObject
+) -> None:
+    """Whatever the order in which changes arrive, the same one stays: none is older than it."""
+    shuffled = data.draw(st.permutations(given_records))
+
+    async def ended(link: Redis, order: list[Record]) -> Record:
+        layout = (await load_text(link, csv_of(covered(3))))[0].generation.layout
+        for record in order:
+            await write_person(link, layout, SOMEBODY, record)
+        return unpack(await link.send("HGET", *layout.address(SOMEBODY)))
+
+    async def play(link: Redis) -> None:
+        first, second = await ended(link, given_records), await ended(link, shuffled)
+        assert first == second
+        assert first.updated_at == max(record.updated_at for record in given_records)
+
+    with_redis(redis, play)
