@@ -33,7 +33,10 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 
 TURN_RESULTS = frozenset(
-    {"continued", "ended", "repeated", "expired", "unavailable", "aborted", "refused"}
+    {
+        *("continued", "ended", "offered", "resumed", "repeated", "expired", "unavailable"),
+        *("aborted", "refused"),
+    }
 )
 """How a USSD turn may end in the count."""
 

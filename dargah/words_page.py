@@ -12,6 +12,7 @@ from dialogue.check_texts import text_renderings
 from dialogue.check_words import shown
 from dialogue.guide import Guide
 from dialogue.phrases import Phrases, codes_of, read_as
+from dialogue.resume import offer_renderings
 from dialogue.steps import Show
 from dialogue.tree import Tree
 from dialogue.words import words
@@ -34,6 +35,7 @@ def words_page(tree: Tree, phrases: Phrases, voices: Voices, guide: Guide) -> st
     parts = (
         [HEAD],
         _screens(tree, phrases, voices),
+        _offers(tree, phrases),
         _texts(tree, phrases),
         _only_spoken(tree, voices),
         _guide(tree, phrases, guide),
@@ -69,6 +71,17 @@ def _screens(tree: Tree, phrases: Phrases, voices: Voices) -> Iterator[str]:
         yield f"### {name}\n"
         for code, seen in by_language.items():
             yield from _blocks(phrases, code, seen.items())
+
+
+def _offers(tree: Tree, phrases: Phrases) -> Iterator[str]:
+    yield "## To who was cut off\n"
+    yield "On a USSD screen, to who dials again within some minutes.\n"
+    by_language: dict[str, dict[str, str]] = {}
+    for one in offer_renderings(tree, phrases):
+        for page in one.pages:
+            by_language.setdefault(one.language, {})[page] = f"{octets_of(page)} octets"
+    for code, found in by_language.items():
+        yield from _blocks(phrases, code, found.items())
 
 
 def _texts(tree: Tree, phrases: Phrases) -> Iterator[str]:

@@ -5,7 +5,8 @@ Every finding is one sentence with file and line, and the screen that it is abou
 means, on every channel: each screen can be reached, each path can end, an option has the same key
 wherever it is offered (check_tree.py); each phrase is there in every language and asks for the
 same values, nothing that is known goes unsaid, no screen runs over one USSD page unless it says
-`paged` (check_words.py), and no text over one short message (check_texts.py). What a telephone
+`paged` (check_words.py), and no text over one short message (check_texts.py); the offer to go on
+fits one page too (resume.py). What a telephone
 says is proven by ivr/voices.py.
 """
 
@@ -24,6 +25,7 @@ from dialogue.guide import load_guide
 from dialogue.guide_words import our_guide, with_guide
 from dialogue.outline import outline
 from dialogue.phrases import Phrases, load_phrases
+from dialogue.resume import resume_findings
 from dialogue.tree import Tree
 from dialogue.tree_file import load_tree
 
@@ -64,7 +66,11 @@ def findings(tree: Tree, phrases: Phrases) -> list[Finding]:
     A finding about a screen shows it.
     """
     # Each proof stands on the one before it: one mistake is not named three times.
-    words = chain(word_findings(tree, phrases), text_findings(tree, phrases))
+    words = chain(
+        word_findings(tree, phrases),
+        text_findings(tree, phrases),
+        resume_findings(tree, phrases),
+    )
     for proof in (structure_findings(tree), way_findings(tree), words):
         if found := sorted(set(proof)):
             return [_shown(tree, phrases, finding) for finding in found]

@@ -13,6 +13,7 @@ from dialogue.guide_words import PREFIX as GUIDE
 from dialogue.letters import letter_faults
 from dialogue.paths import Values, reachable, situations
 from dialogue.phrases import Language, Phrases, codes_of
+from dialogue.resume import PREFIX as RESUME
 from dialogue.steps import Choice, Show
 from dialogue.texts import PREFIX
 from dialogue.tree import CHANNELS, Lookup, Menu, Message, Question, Screen, Tree
@@ -141,7 +142,7 @@ def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
             yield Finding(language.file, 1, f'the tree does not offer the language "{code}".')
             continue
         for key, phrase in language.phrases.items():
-            if key not in used and not key.startswith((PREFIX, GUIDE)):
+            if key not in used and not key.startswith((PREFIX, GUIDE, RESUME)):
                 yield Finding(language.file, phrase.line, f'no screen uses the phrase "{key}".')
 
 

@@ -9,6 +9,7 @@ from dargah.words_page import words_page
 from dialogue.check_texts import text_renderings
 from dialogue.check_words import renderings
 from dialogue.guide import load_guide
+from dialogue.resume import offer_renderings
 from ivr.voices import load_voices
 from tests.gateway_process import ANY_PORTS, dargah, environment_of
 from tests.scripted_inquirer import PHRASES, TREE
@@ -31,7 +32,7 @@ def test_the_page_is_current() -> None:
 def test_every_text_is_on_the_page() -> None:
     """No screen, SMS, spoken sentence or topic is left out, in any language."""
     texts = shown()
-    for rendered in renderings(TREE, PHRASES):
+    for rendered in [*renderings(TREE, PHRASES), *offer_renderings(TREE, PHRASES)]:
         assert texts.issuperset(rendered.pages)
     assert {one.text for one in text_renderings(TREE, PHRASES)} <= texts
     for topic in load_guide().topics:

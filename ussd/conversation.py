@@ -6,6 +6,7 @@ the dialogue moves once. Where the sessions cannot be reached, a dialogue that n
 answered all the same, and everybody else is told to dial again.
 """
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,20 +17,22 @@ from dialogue.conversation import Conversation
 from dialogue.lookups import Inquiries
 from dialogue.phrases import read_as
 from dialogue.preferences import Preferences
+from dialogue.resume import ANEW, GO_ON
 from dialogue.state import EXPIRED, State
 from dialogue.steps import Show
 from dialogue.version import Version, Versions
 from eligibility.answer import Asker
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash
-from state.sessions import SessionStore
+from state.sessions import Beside, SessionStore
 from telecom.channel import Channel
 from telecom.msisdn import Msisdn
 from telecom.screen import USSD, Limit
 from telecom.service_code import NotAServiceCode, TooMuchDialled, match, normalise_dialled
 from ussd.rendering import prove_keys, render
 from ussd.requests import Again, Begin, Dialogue, GoOn, Todo, TooLate, UssdRequest, UssdUnit
-from ussd.sessions import Session, UssdReply, decode, encode
+from ussd.resuming import Resuming, person_key
+from ussd.sessions import Heard, HeardUnit, Session, UssdReply, decode, encode
 
 MOST_INPUTS = 16
 """Answers dialled at once beyond this are not menu answers any more."""
@@ -42,11 +45,15 @@ _AWAY = (Unavailable, ReplyError)
 
 @dataclass(frozen=True, slots=True)
 class UssdTimes:
-    """In seconds: how long a session is kept, an ended one, and how long a turn may take."""
+    """In seconds: how long a session is kept, an ended one, and how long a turn may take.
+
+    `resume`: for how long after a screen it is offered to go on there; 0: never.
+    """
 
     session: float = 180.0
     ended: float = 30.0
     turn: float = 5.0
+    resume: float = 0.0
 
 
 class Turned(StrEnum):
@@ -54,6 +61,9 @@ class Turned(StrEnum):
 
     CONTINUED = "continued"
     ENDED = "ended"
+    OFFERED = "offered"
+    """Cut off before, and asked whether to go on there."""
+    RESUMED = "resumed"
     REPEATED = "repeated"
     EXPIRED = "expired"
     UNAVAILABLE = "unavailable"
@@ -65,11 +75,18 @@ class Turned(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class _Turn:
-    """A session after a request, and what it comes from: the version's words, and the step."""
+    """A session after a request, and what it comes from: the version's words, and the step.
+
+    `noticed`: a notice stands before the step. `turned`: what to count if not what it looks like.
+    `anew`: what was cut off before is not wanted any more.
+    """
 
     session: Session
     version: Version
     show: Show | None = None
+    noticed: bool = False
+    turned: Turned | None = None
+    anew: bool = False
 
 
 def _uncounted(_: Turned) -> None:
@@ -101,6 +118,7 @@ class UssdConversations:
         self._language = language
         self._turned = turned
         self._clock = clock
+        self._resuming = Resuming(sessions, versions, hashes, times.resume)
 
     async def turn(self, request: UssdRequest) -> UssdReply:
         """Answer a request. Raises nothing for a fault of ours or of Redis: it is told."""
@@ -138,7 +156,7 @@ class UssdConversations:
     async def abort(self, dialogue: Dialogue, turned: Turned = Turned.ABORTED) -> None:
         """Drop a dialogue: nothing will be sent. Another one of the handset's stays."""
         self._turned(turned)
-        key = f"ussd:{dialogue.key(self._hashes)}"
+        key = f"{person_key(self._hashes, dialogue.msisdn)}:{dialogue.key(self._hashes)}"
         session_id = dialogue.kept_id(self._hashes)
         try:
             for _ in range(MOST_RACES):
@@ -172,7 +190,7 @@ class UssdConversations:
     async def _answer(
         self, request: UssdRequest | UssdUnit, ttl: float, gone: Callable[[], bool] = bool
     ) -> UssdReply | None:
-        key = f"ussd:{request.key(self._hashes)}"
+        key = f"{person_key(self._hashes, request.msisdn)}:{request.key(self._hashes)}"
         for race in range(MOST_RACES):
             try:
                 stored = await self._sessions.load(key)
@@ -209,12 +227,26 @@ class UssdConversations:
             version = stored.version if stored is not None else 0
             kept_for = self._times.ended if session.over else ttl
             try:
-                if await self._sessions.save(key, version, encode(session), kept_for):
-                    return self._counted(session)
+                beside = self._beside(request, following)
+                if await self._sessions.save(key, version, encode(session), kept_for, beside):
+                    return self._counted(following)
             except _AWAY:
                 return self._unkept(following, request.limit)
             # Another request for this session was quicker: see what it left.
         return self.busy(request.limit)
+
+    def _beside(self, request: UssdRequest | UssdUnit, following: _Turn) -> Beside | None:
+        """What is kept of the session for who dials again."""
+        if not self._resuming.serves(request.msisdn):
+            return None
+        if following.anew:
+            return self._resuming.forgetting(request.msisdn)
+        session, show = following.session, following.show
+        if following.noticed and show is not None:
+            # The notice may have ended by then.
+            screens = tuple(render(following.version.phrases, show, request.limit))
+            session = replace(session, pages=screens)
+        return self._resuming.keeping(request.msisdn, session, following.version)
 
     async def _following(self, request: UssdRequest | UssdUnit, todo: Todo) -> _Turn:
         """The session after this request. Raises Unavailable or ReplyError."""
@@ -223,8 +255,13 @@ class UssdConversations:
         assert isinstance(todo, Begin)
         return await self._begin(todo, request.msisdn, request.limit)
 
-    async def _begin(self, todo: Begin, msisdn: Msisdn, limit: Limit) -> _Turn:
-        """A session from its first request: the code, and what was dialled after it."""
+    async def _begin(
+        self, todo: Begin, msisdn: Msisdn, limit: Limit, *, anew: bool = False
+    ) -> _Turn:
+        """A session from its first request: the code, and what was dialled after it.
+
+        anew: it is known that the person does not want to go on with another.
+        """
         version = self._versions.current
         conversation = self._conversation(version, msisdn, EXPIRED)
         entry, inputs = "", list[str]()
@@ -241,12 +278,60 @@ class UssdConversations:
             # The code is right, and none of it is to be answered as if the rest had not come.
             conversation.state = replace(EXPIRED, language=self._language or "")
             show = conversation.leave(version.tree.exits.turns)
+        elif entry and not inputs and not anew:
+            # Asked together, so that they travel together.
+            show, offered = await asyncio.gather(
+                conversation.start(entry, language=self._language),
+                self._resuming.offered(msisdn, entry, limit),
+            )
+            if offered is not None:
+                return self._offer(*offered, todo.heard, limit)
         else:
             show = await conversation.start(entry, inputs, language=self._language)
+        screens, noticed = self._first_screens(version, show, limit)
+        session = Session(conversation.state, screens, show.last, todo.heard, entry=entry)
+        return _Turn(session, version, show, noticed=noticed, anew=anew)
+
+    def _first_screens(
+        self, version: Version, show: Show, limit: Limit
+    ) -> tuple[tuple[str, ...], bool]:
+        """The pages of a session's first step, and whether a notice stands before it."""
         notice = self._versions.notice()
         first = notice.text(show.language) if notice is not None else None
-        screens = tuple(render(version.phrases, show, limit, first))
-        return _Turn(Session(conversation.state, screens, show.last, todo.heard), version, show)
+        return tuple(render(version.phrases, show, limit, first)), first is not None
+
+    def _offer(
+        self, kept: Session, version: Version, show: Show, heard: Heard | HeardUnit, limit: Limit
+    ) -> _Turn:
+        """A session that asks whether to go on with another."""
+        screens, _ = self._first_screens(version, show, limit)
+        state = replace(kept.state, screen=show.screen, tries=0, turns=0, answers=())
+        session = Session(state, screens, False, heard, entry=kept.entry, offer=kept)
+        return _Turn(session, version, show, turned=Turned.OFFERED)
+
+    async def _offer_answered(
+        self, todo: GoOn, kept: Session, version: Version, msisdn: Msisdn, limit: Limit
+    ) -> _Turn:
+        """The session after the offer: the one that was cut off, a new one, or the offer again."""
+        session, heard = todo.session, todo.heard
+        key = normalise_dialled(todo.typed).strip("#")
+        if key == GO_ON and version.digest == kept.state.tree:
+            # The time away was not the person's.
+            state = kept.state
+            state = replace(state, since=int(self._clock()) if state.since else 0)
+            resumed = replace(kept, state=state, heard=heard)
+            return _Turn(resumed, version, turned=Turned.RESUMED)
+        if key in (GO_ON, ANEW):
+            begin = Begin(f"{session.entry}#", "", heard)
+            return await self._begin(begin, msisdn, limit, anew=True)
+        tries = session.state.tries + 1
+        if tries >= version.tree.tries:
+            conversation = self._conversation(version, msisdn, session.state)
+            show = conversation.leave(version.tree.exits.tries)
+            screens = tuple(render(version.phrases, show, limit))
+            return _Turn(Session(conversation.state, screens, show.last, heard), version, show)
+        again = replace(session, state=replace(session.state, tries=tries), heard=heard, page=0)
+        return _Turn(again, version, turned=Turned.OFFERED)
 
     async def _go_on(self, todo: GoOn, msisdn: Msisdn, limit: Limit) -> _Turn:
         """The session after an answer: another page, or what the dialogue says next."""
@@ -263,10 +348,13 @@ class UssdConversations:
                 return _Turn(session.turned(-1, heard), version)
             if session.last:
                 return _Turn(session.turned(0, heard), version)
+        if session.offer is not None:
+            return await self._offer_answered(todo, session.offer, version, msisdn, limit)
         conversation = self._conversation(version, msisdn, session.state)
         show = await conversation.reply(todo.typed)
         screens = tuple(render(version.phrases, show, limit))
-        return _Turn(Session(conversation.state, screens, show.last, heard), version, show)
+        after = Session(conversation.state, screens, show.last, heard, entry=session.entry)
+        return _Turn(after, version, show)
 
     def _conversation(self, version: Version, msisdn: Msisdn, state: State) -> Conversation:
         asker = Asker(self._hashes.of("asker", msisdn.digits))
@@ -289,12 +377,14 @@ class UssdConversations:
             screens = tuple(render(following.version.phrases, show, limit))
             session = replace(session, pages=screens)
         if session.over:
-            return self._counted(session)
+            return self._counted(replace(following, session=session))
         unavailable = self._versions.current.tree.exits.unavailable
         return self._exit(session.state, unavailable, Turned.UNAVAILABLE, limit)
 
-    def _counted(self, session: Session) -> UssdReply:
-        self._turned(Turned.ENDED if session.over else Turned.CONTINUED)
+    def _counted(self, following: _Turn) -> UssdReply:
+        session = following.session
+        looks = Turned.ENDED if session.over else Turned.CONTINUED
+        self._turned(following.turned or looks)
         return session.reply
 
     def _exit(self, state: State, exit_: str, turned: Turned, limit: Limit) -> UssdReply:

@@ -2,7 +2,8 @@
 One USSD session, as it is kept between two requests.
 
     {"v":1,"tree":"3f…",…}                            the dialogue's state, as it writes itself
-    {"v":2,"pages":["…"],"page":0,"last":false,"length":12,"digest":"9f…"}
+    {"v":2,"pages":["…"],"page":0,"last":false,"entry":"*4*1420","length":12,"digest":"9f…"}
+    (these two again, of a session that was cut off and is offered now)
 
 What was heard last may hold an ID, so only keyed hashes of it are kept. Of a cumulative text its
 length and hash: enough to know it again, and to know what continues it. Of a single event, in
@@ -96,7 +97,9 @@ class HeardUnit:
 class Session:
     """A session after an answer: what is shown, and where the dialogue stands behind it.
 
-    `last`: the dialogue is over, though pages may remain to be read.
+    `last`: the dialogue is over, though pages may remain to be read. `entry` is the service code
+    of the tree that it began at. `offer`: a session that was cut off; this one asks whether to go
+    on with it, and `state` holds the tree and language of both.
     """
 
     state: State
@@ -104,6 +107,8 @@ class Session:
     last: bool
     heard: Heard | HeardUnit
     page: int = 0
+    entry: str = ""
+    offer: "Session | None" = None
 
     @property
     def reply(self) -> UssdReply:
@@ -133,15 +138,17 @@ _TO_JSON = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def encode(session: Session) -> bytes:
-    """The session as two lines of JSON."""
+    """The session as two lines of JSON, or four."""
     fields = {
         "v": VERSION,
         "pages": session.pages,
         "page": session.page,
         "last": session.last,
+        "entry": session.entry,
         **_heard_fields(session.heard),
     }
-    return dialogue_state.encode(session.state) + b"\n" + _TO_JSON(fields).encode()
+    own = dialogue_state.encode(session.state) + b"\n" + _TO_JSON(fields).encode()
+    return own if session.offer is None else own + b"\n" + encode(session.offer)
 
 
 def _heard_fields(heard: Heard | HeardUnit) -> dict[str, Any]:
@@ -159,9 +166,19 @@ def _heard_fields(heard: Heard | HeardUnit) -> dict[str, Any]:
 
 def decode(blob: bytes) -> Session | None:
     """The session in JSON; None for anything that is none, or of another version."""
-    state, _, rest = blob.partition(b"\n")
+    lines = blob.split(b"\n")
+    if len(lines) not in (2, 4):
+        return None
+    session = _decode(*lines[:2])
+    if session is None or len(lines) == 2:
+        return session
+    offer = _decode(*lines[2:])
+    return replace(session, offer=offer) if offer is not None else None
+
+
+def _decode(state: bytes, own: bytes) -> Session | None:
     try:
-        fields: Any = json.loads(rest.decode())
+        fields: Any = json.loads(own.decode())
     except (ValueError, RecursionError):
         return None
     match fields:
@@ -172,9 +189,10 @@ def decode(blob: bytes) -> Session | None:
             "last": bool() as last,
         } if 0 <= page < len(pages) and all(type(text) is str for text in pages):
             heard = _heard(fields)
-            if heard is None:
+            entry = fields.get("entry", "")
+            if heard is None or not isinstance(entry, str):
                 return None
-            return Session(dialogue_state.decode(state), tuple(pages), last, heard, page)
+            return Session(dialogue_state.decode(state), tuple(pages), last, heard, page, entry)
     return None
 
 

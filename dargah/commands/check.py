@@ -17,6 +17,7 @@ from dialogue.check_words import renderings
 from dialogue.finding import Finding
 from dialogue.guide import Guide, load_guide
 from dialogue.phrases import Phrases
+from dialogue.resume import offer_renderings
 from dialogue.tree import Tree
 from ivr.build_prompts import missing
 from ivr.voices import voice_findings
@@ -95,12 +96,13 @@ def _of_the_telephone(settings: Settings, tree: Tree, phrases: Phrases) -> Itera
 
 def _report(tree: Tree, phrases: Phrases, *, whole: bool) -> None:
     """What was proved, counted; with `whole`, every screen that was rendered for it."""
-    rendered = list(renderings(tree, phrases))
+    rendered = [*renderings(tree, phrases), *offer_renderings(tree, phrases)]
     if whole:
         for one in rendered:
             for number, page in enumerate(one.pages, start=1):
                 of = f", page {number}" if len(one.pages) > 1 else ""
-                print(f"{tree.file}:{one.line}: {one.screen} ({one.language}{of})")
+                file = phrases[one.language].file if one.screen not in tree.screens else tree.file
+                print(f"{file}:{one.line}: {one.screen} ({one.language}{of})")
                 for line in page.split("\n"):
                     print(f"  │ {line}")
                 print(f"  └ {octets_of(page)} of 160 octets")
