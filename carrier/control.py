@@ -4,6 +4,7 @@ The control port: another process texts, dials and switches faults.
 A Unix socket, JSON, one object a line, answered in order. A connection's phones are its own.
 
     {"do": "text", "msisdn": N, "text": T}      {"text": reply}
+    {"do": "message", "msisdn": N}              {"text": the next that comes}
     {"do": "dial", "msisdn": N, "code": C}      {"text": screen, "more": true}
     {"do": "reply", "msisdn": N, "text": T}     {"text": screen, "more": false}
     {"do": "abort", "msisdn": N}                {}
@@ -129,6 +130,9 @@ class Control:
                     return {"text": await phone.text(text, within=_within(order))}
                 except TooManyParts:
                     raise WrongOrder("the text is too long for an SMS") from None
+            case "message":
+                phone = self._phone(order, phones)
+                return {"text": (await phone.message(within=_within(order))).text}
             case "dial":
                 phone, code = self._phone(order, phones), _text(order, "code")
                 return _shown(await phone.dial(code, within=_within(order)))
@@ -156,7 +160,9 @@ class Control:
                 return {}
             case "state":
                 return {"binds": network.binds, "counts": dict(network.counts)}
-        raise WrongOrder("do is one of text, dial, reply, abort, faults, drop, garbage, state")
+        raise WrongOrder(
+            "do is one of text, message, dial, reply, abort, faults, drop, garbage, state"
+        )
 
     def _phone(self, order: Order, phones: dict[str, Handset]) -> Handset:
         number = Msisdn.parse(_text(order, "msisdn")).digits

@@ -25,6 +25,11 @@ class Faults:
     """Everything is written octet by octet."""
     duplicate: int = 0
     """So many messages are delivered twice."""
+    refuse_screens: int = 0
+    """So many USSD screens are refused (0x45), and their dialogues are over."""
+    lose_dialogues: int = 0
+    """So many dialogues end while their screen waits for an answer: the phone has lost coverage,
+    and the gateway is told by an abort."""
     hasty: bool = False
     """Messages and parts go out at once, whether the ones before were answered or not."""
     early_receipts: bool = False

@@ -63,7 +63,7 @@ class Handset:
         self._network = network
         self._address = Address(msisdn.digits, 1, 1)
         self._inbox: asyncio.Queue[Received] = asyncio.Queue()
-        self._screens: asyncio.Queue[Screen | None] = asyncio.Queue()
+        self._screens: asyncio.Queue[Screen | str] = asyncio.Queue()
         self._dialogue: Dialogue | None = None
         self._reference = 0
 
@@ -124,6 +124,20 @@ class Handset:
         if dialogue is not None and dialogue.open:
             self._network.tell_unit(dialogue.abort())
 
+    @property
+    def waits(self) -> bool:
+        """Whether a screen is shown that takes an answer."""
+        return self._dialogue is not None and self._dialogue.open
+
+    def lose(self, why: str) -> None:
+        """The network's end of a dialogue of which the gateway knows; `why` is told to whoever
+        waits for the screen.
+        """
+        dialogue, self._dialogue = self._dialogue, None
+        if dialogue is not None:
+            dialogue.open = False
+            self._screens.put_nowait(why)
+
     async def _turn(
         self, dialogue: Dialogue, write: Callable[[], ShortMessage], within: float
     ) -> Screen:
@@ -143,8 +157,8 @@ class Handset:
         except CarrierError:
             dialogue.open = False
             raise
-        if screen is None:
-            raise NoReply("the gateway's screen is not one that a phone can show")
+        if isinstance(screen, str):
+            raise NoReply(screen)
         return screen
 
     # From the network
@@ -164,7 +178,7 @@ class Handset:
             self._screens.put_nowait(shown)
             return Status.OK
         if shown == Status.INVALID_MESSAGE_LENGTH:
-            self._screens.put_nowait(None)
+            self._screens.put_nowait("the gateway's screen is not one that a phone can show")
         return shown
 
 

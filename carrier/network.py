@@ -252,7 +252,7 @@ class Network:
             return Status.INVALID_DESTINATION
         handset = self._handsets.get(msisdn.digits)
         if is_ussd(message, self._settings.dialect):
-            return Status.SUBMIT_FAILED if handset is None else handset.receive_screen(message)
+            return self._show(handset, message)
         status = refusal(message)
         received = None if status else self._parts.join(message)
         if received is not None:
@@ -260,6 +260,18 @@ class Network:
                 self.counts["unclaimed"] += 1
             else:
                 handset.receive(received)
+        return status
+
+    def _show(self, handset: Handset | None, message: ShortMessage) -> int:
+        if handset is None:
+            return Status.SUBMIT_FAILED
+        if self.faults.spend("refuse_screens"):
+            handset.lose("the network has refused the gateway's screen")
+            return Status.SUBMIT_FAILED
+        status = handset.receive_screen(message)
+        if status == Status.OK and handset.waits and self.faults.spend("lose_dialogues"):
+            # After the answer to its screen, as it happens on the way.
+            self._clock.callLater(0, handset.abort)
         return status
 
 

@@ -63,6 +63,10 @@ class Remote:
         """Send a text; the text of the reply."""
         return str(self.ask("text", msisdn=msisdn, text=text)["text"])
 
+    def message(self, msisdn: str) -> str:
+        """The text of the next message, of those that came on this connection the oldest."""
+        return str(self.ask("message", msisdn=msisdn)["text"])
+
     def phone(self, msisdn: str) -> "RemotePhone":
         """A phone to dial with."""
         return RemotePhone(self, msisdn)

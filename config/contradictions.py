@@ -9,10 +9,13 @@ if TYPE_CHECKING:
 
 ANY_ADDRESS = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound to
 
+_LONGEST_ADDRESS = 20
+
 
 def contradictions(settings: "Settings") -> Iterator[str]:
     """One sentence for each, naming file and line."""
     yield from _ports(settings)
+    yield from _answers_by_sms(settings)
     eligibility = settings.eligibility
     if eligibility.fresh_for > eligibility.usable_for * 24:
         key = _given(settings, "usable_for", "fresh_for", section="eligibility")
@@ -20,6 +23,26 @@ def contradictions(settings: "Settings") -> Iterator[str]:
             f"{settings.where('eligibility', key)}: eligibility.{key}: fresh_for, "
             f"{eligibility.fresh_for:g} hours, is longer than usable_for, "
             f"{eligibility.usable_for:g} days; a record that is too old to be told is not fresh."
+        )
+
+
+def _answers_by_sms(settings: "Settings") -> Iterator[str]:
+    by_sms = settings.ussd.answers_by_sms
+    carrying = [
+        bind.operator
+        for bind in settings.smpp
+        if "sms" in bind.carries and bind.bind_type != "receiver"
+    ]
+    if by_sms and by_sms not in carrying:
+        yield (
+            f"{settings.where('ussd', 'answers_by_sms')}: ussd.answers_by_sms: no bind of operator "
+            f"{by_sms!r} carries sms and may submit."
+        )
+    number = settings.sms.number
+    if not 0 < len(number) <= _LONGEST_ADDRESS or not number.isascii():
+        yield (
+            f"{settings.where('sms', 'number')}: sms.number: 1 to {_LONGEST_ADDRESS} ASCII "
+            "characters are needed (SMPP 3.4, 5.2.8)."
         )
 
 

@@ -54,13 +54,18 @@ class HttpSection:
 
 @dataclass(frozen=True, slots=True)
 class UssdSection:
-    """USSD over HTTP: who may post, and how long a session lives (seconds)."""
+    """USSD: over HTTP who may post; how long a session lives, and is offered again (seconds).
+
+    `answers_by_sms`: the operator that carries what an aggregator did not wait for; "": none.
+    """
 
     secret: Secret
     networks: tuple[str, ...]
     operator: str
     session_ttl: float = field(metadata=within(10, 3600))
     ended_ttl: float = field(metadata=within(1, 600))
+    resume_for: float = field(metadata=within(0, 3600))
+    answers_by_sms: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,7 @@ class IvrSection:
 class SmsSection:
     """Bounds and times of SMS, in seconds where defaults.toml says nothing else."""
 
+    number: str
     inbox_limit: int = field(metadata=within(100, 10_000_000))
     outbox_limit: int = field(metadata=within(100, 10_000_000))
     parts_limit: int = field(metadata=within(10, 1_000_000))

@@ -75,6 +75,7 @@ class SmppBind:
     queue_timeout: float = field(default=5.0, metadata=within(0.1, 600))
     unanswered: int = field(default=1000, metadata=within(1, 1_000_000))
     turns: int = field(default=1000, metadata=within(1, 1_000_000))
+    answers_by_sms: bool = False
     rate: float = field(default=0.0, metadata=within(0, 1_000_000))
     enquire_link: float = field(default=20.0, metadata=within(1, 3600))
     response_timeout: float = field(default=10.0, metadata=within(0.1, 600))
@@ -100,6 +101,12 @@ def mistakes(binds: tuple[SmppBind, ...]) -> Iterator[tuple[int, str, str]]:
             yield number, "name", f"two binds have the name {bind.name!r}; names are unique."
         seen.add(bind.name)
         partners = [other for other in binds if other.operator == bind.operator]
+        if bind.answers_by_sms and not any(_answers(other, "sms") for other in partners):
+            yield (
+                number,
+                "answers_by_sms",
+                f"no bind of operator {bind.operator!r} carries sms and may submit.",
+            )
         for what in bind.carries:
             if not any(_answers(other, what) for other in partners):
                 yield (
@@ -131,6 +138,8 @@ def _mistakes(bind: SmppBind) -> Iterator[tuple[str, str]]:
         yield "password", f"{_LONGEST_PASSWORD} ASCII characters are the most (SMPP 3.4, 5.2.2)."
     if not bind.carries:
         yield "carries", 'it is empty; "sms", "ussd" or both are needed.'
+    if bind.answers_by_sms and "ussd" not in bind.carries:
+        yield "answers_by_sms", "it is of no use where ussd is not carried."
     if bind.tls_authority and not bind.tls:
         yield "tls_authority", "it is of no use without tls = true."
     dialect = bind.dialect

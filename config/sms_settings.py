@@ -26,6 +26,8 @@ class SmsSettings:
 
     operators: tuple[str, ...]
     """Who delivers and takes SMS; a reply leaves by the operator that the question came by."""
+    number: str = "10001420"
+    """Whom a text comes from that answers none: our short code, or a name."""
     numbering: Mapping[str, Numbering] = field(default_factory=dict)
     inbox_limit: int = 100_000
     """Messages of one operator that wait for an answer; one more is refused, and sent again."""

@@ -50,4 +50,5 @@ def bind_to_carrier(port: int) -> SmppBind:
         port=port,
         system_id=SYSTEM_ID,
         password=Secret(PASSWORD),
+        answers_by_sms=True,
     )

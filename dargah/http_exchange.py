@@ -33,6 +33,7 @@ class Exchange(Request):
 
     channel: "BoundedChannel"
     _task: asyncio.Task[None] | None = None
+    _goes_on = False
     _body: bytearray
 
     def gotLength(self, length: int | None) -> None:
@@ -70,6 +71,7 @@ class Exchange(Request):
             }
             peer: str = getattr(self.client, "host", "")
             request = HttpRequest(method, address, headers, bytes(self._body), peer)
+            self._goes_on = route.goes_on
             self._task = factory.tasks.start(self._answer(route, request, began))
 
     def _refuse_large(self) -> None:
@@ -93,6 +95,8 @@ class Exchange(Request):
                 raise
             if not self._disconnected:
                 self._send(reply, route.name, began)
+            elif reply.unwritten is not None:
+                reply.unwritten()
         finally:
             # Were the answer itself at fault, no timer would ever end this connection.
             if not self.finished and not self._disconnected:
@@ -119,5 +123,8 @@ class Exchange(Request):
     def connectionLost(self, reason: Failure) -> None:
         """Nobody waits for the answer any more."""
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
-        if self._task is not None:
+        factory = self.channel.factory
+        # Who has left takes no connection any more: what is done for them has the same bound.
+        goes_on = self._goes_on and len(factory.tasks) <= factory.limits.connections
+        if self._task is not None and not goes_on:
             self._task.cancel()

@@ -18,6 +18,8 @@ class Reply:
     body: bytes = field(repr=False)
     content_type: str = JSON
     headers: tuple[tuple[str, str], ...] = ()
+    unwritten: Callable[[], object] | None = field(default=None, compare=False, repr=False)
+    """Called where the caller has left before this could be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class Route:
     sorry: Reply
     plain: bool = False
     """Whether refusals are one sentence in plain text, and not JSON."""
+    goes_on: bool = False
+    """Whether the answer is still worked out, within a bound, for a caller who has left."""
 
     def refused(self, reply: Reply) -> Reply:
         """A refusal as this route words it."""

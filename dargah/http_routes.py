@@ -10,7 +10,8 @@ What can be asked over HTTP, and by whom.
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import parse_qsl
 
 from api.exchange import ApiReply, ApiRequest, refusal
@@ -26,6 +27,9 @@ from dargah.http_request import (
     in_plain,
 )
 from dargah.metrics import CONTENT_TYPE, Metrics
+from telecom.msisdn import Msisdn
+from ussd.aggregator import Body
+from ussd.sessions import Told
 
 OK = "ok"
 FORM = "application/x-www-form-urlencoded"
@@ -42,16 +46,18 @@ class Edges:
     """What stands behind the HTTP port.
 
     `ussd` takes a form's fields and gives status and text; `ussd_sorry` is what is read on the
-    phone when it fails or is late ("END ..."). `ready` gives each component's state: "ok", or
+    phone when it fails or is late ("END ..."). `untold`, if given, takes an answer for which
+    nobody waits any more, and whose it is. `ready` gives each component's state: "ok", or
     why not.
     """
 
-    ussd: Callable[[Mapping[str, str]], Awaitable[tuple[int, str]]]
+    ussd: Callable[[Mapping[str, str]], Awaitable[Body]]
     ussd_sorry: str
     api: Callable[[ApiRequest], Awaitable[ApiReply]]
     ready: Callable[[], Awaitable[Mapping[str, str]]]
     parts: frozenset[str] = frozenset({"ussd", "http"})
     """Which of /ussd ("ussd") and the provider API ("http") are served here."""
+    untold: Callable[[Msisdn, Told], object] | None = None
 
 
 def routes(settings: HttpSettings, edges: Edges) -> dict[str, Route]:
@@ -68,8 +74,11 @@ def routes(settings: HttpSettings, edges: Edges) -> dict[str, Route]:
         fields = form(request)
         if fields is None:
             return in_plain(NOT_A_FORM)
-        status, text = await edges.ussd(fields)
-        return Reply(status, text.encode(), PLAIN)
+        body = await edges.ussd(fields)
+        reply = Reply(body.status, body.text.encode(), PLAIN)
+        if edges.untold is None or body.told is None:
+            return reply
+        return replace(reply, unwritten=partial(edges.untold, *body.told))
 
     async def eligibility(request: HttpRequest) -> Reply:
         headers = request.headers
@@ -94,7 +103,9 @@ def routes(settings: HttpSettings, edges: Edges) -> dict[str, Route]:
         "/readyz": Route("readyz", "GET", readyz, UNAVAILABLE),
     }
     if "ussd" in edges.parts:
-        served["/ussd"] = Route("ussd", "POST", ussd, sorry, plain=True)
+        served["/ussd"] = Route(
+            "ussd", "POST", ussd, sorry, plain=True, goes_on=edges.untold is not None
+        )
     if "http" in edges.parts:
         served["/v1/eligibility"] = Route("eligibility", "POST", eligibility, UNAVAILABLE)
     return served

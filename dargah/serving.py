@@ -6,6 +6,7 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,7 +100,7 @@ async def serving(
             fastagi = await opened.enter_async_context(
                 ivr_port(reactor, settings, gateway, metrics, heard=not carrier)
             )
-        edges = _edges(stores, gateway, binds, parts)
+        edges = _edges(settings, stores, gateway, binds, parts)
         try:
             listening = await start_http(reactor, view, edges, metrics)
         except ConfigError as error:
@@ -189,8 +190,15 @@ def _reachable(host: str) -> str:
 
 
 def _edges(
-    stores: Stores, gateway: Gateway, binds: SmppBinds | None, parts: frozenset[str]
+    settings: Settings,
+    stores: Stores,
+    gateway: Gateway,
+    binds: SmppBinds | None,
+    parts: frozenset[str],
 ) -> Edges:
+    by_sms = settings.ussd.answers_by_sms
+    untold = partial(binds.untold, by_sms) if binds is not None and by_sms else None
+
     async def ready() -> Mapping[str, str]:
         cache, state = await asyncio.gather(_answers(stores.cache), _answers(stores.state))
         # People are looked up all the same in a cache that takes none.
@@ -205,6 +213,7 @@ def _edges(
         api=gateway.api.answer,
         ready=ready,
         parts=parts,
+        untold=untold,
     )
 
 

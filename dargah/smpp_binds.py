@@ -30,7 +30,9 @@ from smpp.pdu import ShortMessage, Status
 from smpp.reconnect import ReconnectSettings
 from smpp.states import State
 from smpp.ussd_tlv import is_ussd
+from telecom.msisdn import Msisdn
 from ussd.conversation import UssdConversations
+from ussd.sessions import Told
 from ussd.smpp import UssdOverSmpp
 
 if TYPE_CHECKING:
@@ -43,6 +45,9 @@ OK = "ok"
 
 Receive = Callable[[str, ShortMessage], Awaitable[int]]
 """Takes an operator and its message; gives the status to answer with, 0 once it is safe."""
+
+Untold = Callable[[str, Msisdn, Told], object]
+"""Takes an operator, and an answer that could not be shown to this number."""
 
 
 class BindService:
@@ -85,6 +90,7 @@ class BindService:
                 most=settings.turns,
                 at_once=settings.dialect.send_resp_before_submit,
                 session_ttl=settings.dialect.session_ttl or None,
+                untold=self._untold,
                 odd=metrics.odd,
             )
         except ValueError as error:
@@ -118,6 +124,10 @@ class BindService:
         self._metrics.tx_submit_sm += 1
         outcome.add_done_callback(self._came_out)
         return outcome
+
+    def _untold(self, msisdn: Msisdn, told: Told) -> None:
+        if self.settings.answers_by_sms:
+            self._binds.untold(self.settings.operator, msisdn, told)
 
     def _came_out(self, future: "asyncio.Future[Outcome]") -> None:
         outcome = future.result()
@@ -188,8 +198,9 @@ class SmppBinds:
     """All binds, from `start` to `stop`.
 
     received: each text message. receipt: each delivery receipt. Either gives the status for the
-    deliver_sm_resp; what it raises becomes 0x64, try again. Raises ConfigError where TLS can't be
-    had as it is set, or a gateway's screen is too small for the phrases.
+    deliver_sm_resp; what it raises becomes 0x64, try again. untold: each USSD answer that could
+    not be shown, where the bind's settings want it told by SMS. Raises ConfigError where TLS can't
+    be had as it is set, or a gateway's screen is too small for the phrases.
     """
 
     def __init__(
@@ -201,9 +212,11 @@ class SmppBinds:
         received: Receive,
         receipt: Receive,
         metrics: SmppMetrics,
+        untold: Untold = lambda *_: None,
         reconnect: ReconnectSettings | None = None,
     ) -> None:
         self.conversations = conversations
+        self.untold = untold
         self.received = received
         self.receipt = receipt
         self.tasks = Tasks()

@@ -14,6 +14,7 @@ import structlog
 from config.settings import Settings
 from config.smpp_settings import SmppBind
 from config.sms_settings import Numbering, SmsSettings
+from dargah.answers_by_sms import AnswersBySms
 from dargah.dialogue_of_settings import prove_binds
 from dargah.metrics import Metrics
 from dargah.smpp_binds import SMS, SmppBinds
@@ -53,6 +54,8 @@ async def smpp_port(
     ]
     wanted = [bind for bind in carried if bind.carries]
     texting = {bind.operator: bind for bind in reversed(wanted) if SMS in bind.carries}
+    # Of those that are texted with elsewhere, the outbox is still to be written to.
+    known = {bind.operator: bind for bind in reversed(settings.smpp) if SMS in bind.carries}
 
     async def open_link(name: str) -> Redis:
         return await open_redis(stores.state.address, name=name, timeout=CONSUMER_PATIENCE)
@@ -68,8 +71,8 @@ async def smpp_port(
         state = await open_redis(stores.state.address, name="dargah-sms", timeout=patience)
     sms = Sms(
         SmsSettings(
-            operators=tuple(texting),
-            numbering={operator: _numbering(bind) for operator, bind in texting.items()},
+            operators=tuple(known),
+            numbering={operator: _numbering(bind) for operator, bind in known.items()},
             **asdict(settings.sms),
         ),
         state=state,
@@ -94,8 +97,10 @@ async def smpp_port(
         received=sms.received,
         receipt=sms.received,
         metrics=metrics.smpp,
+        untold=lambda *untold: by_sms.untold(*untold),
     )
-    sms.start()
+    by_sms = AnswersBySms(sms, binds.tasks.start)
+    sms.start(texting)
     binds.start()
     try:
         yield binds

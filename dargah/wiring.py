@@ -218,6 +218,7 @@ def gateway_of(
             session=settings.ussd.session_ttl,
             ended=settings.ussd.ended_ttl,
             turn=settings.dialogue.turn_timeout,
+            resume=settings.ussd.resume_for,
         ),
         preferences=preferences,
         turned=turned,

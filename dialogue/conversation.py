@@ -14,7 +14,7 @@ from dialogue.preferences import Preferences
 from dialogue.state import EXPIRED, State
 from dialogue.steps import Input, Looked, LookUp, OutOfTime, Show, Silent, Start, Typed
 from dialogue.tree import Tree
-from eligibility.answer import Asker
+from eligibility.answer import Answer, Asker
 from telecom.channel import Channel
 
 
@@ -22,6 +22,7 @@ class Conversation:
     """A person's way through the tree on one channel.
 
     `state` is where it stands after each call: keep it, and hand it back for the next answer.
+    `answer` is what the last inquiry of this object came to, where it has a tracking code.
     `turn_seconds` bounds a whole turn, look-ups included; what is late ends in exits.busy. `clock`
     gives the time of day in seconds; without one the length of a conversation is not limited.
     `preferences`, if given, say which language begins, and learn of another that is chosen.
@@ -48,6 +49,7 @@ class Conversation:
         self._turn_seconds = turn_seconds
         self._preferences = preferences
         self._chosen = ""
+        self.answer: Answer | None = None
 
     async def start(
         self, entry: str, inputs: Sequence[str] = (), *, language: str | None = None
@@ -92,6 +94,7 @@ class Conversation:
                     show = await self._feed(given)
                 return show
         except TimeoutError:
+            self.answer = None
             self.state, step = advance(self._tree, self.state, OutOfTime())
             assert isinstance(step, Show)
             return step
@@ -104,5 +107,7 @@ class Conversation:
         while isinstance(step, LookUp):
             perform = LOOKUPS[step.what].perform
             result = await perform(self._inquirer, self._asker, self._channel, step)
+            if isinstance(result, Answer) and result.tracking_code is not None:
+                self.answer = result
             self.state, step = advance(self._tree, self.state, Looked(result))
         return step

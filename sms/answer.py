@@ -73,6 +73,12 @@ class Answers:
         notice = self._versions.notice()
         return with_notice(notice.text(language.code) if notice is not None else None, text)
 
+    def told_elsewhere(self, answer: Answer, language: str) -> str:
+        """The one message for an answer that was given in a language elsewhere."""
+        version = self._versions.current
+        code = language if version.tree.speaks(language) else version.tree.languages[0]
+        return self._words(read_as(version.phrases, code), said_of(answer))
+
     def sorry(self) -> str:
         """What to say where we ourselves have failed."""
         version = self._versions.current

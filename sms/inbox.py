@@ -46,8 +46,9 @@ class Observer(Protocol):
     def sms_out(self, operator: str, what: str) -> None:
         """What became of a reply.
 
-        what: "submitted", "throttled", "again", "not_bound", "busy"; "expired"; "refused",
-        "unanswered", "unreadable", "unsendable" or "failed": these are dead letters.
+        what: "unasked" (put though nobody wrote); "submitted", "throttled", "again", "not_bound",
+        "busy"; "expired"; "refused", "unanswered", "unreadable", "unsendable" or "failed": these
+        are dead letters.
         """
         ...
 

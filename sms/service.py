@@ -9,7 +9,7 @@ may do this on the same Redis: each entry is one consumer's at a time.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -21,22 +21,29 @@ from dialogue.check_texts import prove_texts
 from dialogue.lookups import Inquiries
 from dialogue.preferences import Preferences
 from dialogue.version import Version, Versions
+from eligibility.answer import Answer
 from smpp.pdu import ShortMessage, Status
 from sms.answer import Answers
 from sms.answering import Answering
 from sms.inbox import Inbox, Observer, key
-from sms.outbox import Outbox, Submit
+from sms.outbox import SEALED_FOR, Outbox, Submit
+from sms.record import Reply, encode_reply, unasked
 from state.commands import Commands
 from state.consumer import Consumer, Link
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash
 from state.sealed import Seal
 from state.streams import Durability, Stream
+from telecom.msisdn import Msisdn
 
 log = structlog.get_logger("sms")
 
 GROUP = "dargah"
 SWEEP_EVERY = 10.0
+
+ONCE_FOR = 25 * 3600.0
+"""Seconds for which it is known what was sent once: longer than a tracking code is given again
+(eligibility.repeat_for, a day at most)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +51,7 @@ class _Operator:
     inbox: Inbox
     answering: Consumer
     sending: Consumer
+    out: Stream
 
 
 class Sms:
@@ -127,8 +135,14 @@ class Sms:
                     give_up=answering.give_up,
                 ),
                 sending,
+                out,
             )
 
+        self._answers = answers
+        self._hashes = hashes
+        self._seal = seal
+        self._clock = clock
+        self._serves: dict[str, _Operator] = {}
         self._operators = {name: operator(name) for name in settings.operators}
 
     async def received(self, operator: str, message: ShortMessage) -> int:
@@ -142,9 +156,46 @@ class Sms:
             return Status.RX_TEMPORARY
         return await known.inbox.rx_deliver_sm(message)
 
-    def start(self) -> None:
-        """Begin to answer and to send, what an earlier process left included."""
-        for operator in self._operators.values():
+    async def send(self, operator: str, msisdn: Msisdn, text: str, *, once: str) -> bool:
+        """Put a text that answers none into an operator's outbox, to go out like any reply.
+
+        False where one with the same `once` was put within a day. The text is one message long.
+        Raises KeyError for an operator that is not set up, Full, Unavailable, ReplyError.
+        """
+        known = self._operators[operator]
+        now = self._clock().timestamp()
+        as_set = self._settings.numbering.get(operator, Numbering())
+        source, destination = unasked(self._settings.number, msisdn, as_set)
+        sealed = self._seal.seal(
+            encode_reply(Reply(now, now, source, destination, text)), SEALED_FOR
+        )
+        mark = key(operator, f"once:{self._hashes.of('sms_once', once)}")
+        put = await known.out.put(sealed, mark=mark, mark_seconds=ONCE_FOR)
+        if put:
+            self._observer.sms_out(operator, "unasked")
+        return put
+
+    async def answer(self, operator: str, msisdn: Msisdn, answer: Answer, language: str) -> bool:
+        """Send an answer that could not be shown elsewhere; once for its tracking code.
+
+        As `send`. Raises ValueError for an answer without a code.
+        """
+        if answer.tracking_code is None:
+            raise ValueError("an answer without a tracking code")
+        text = self._answers.told_elsewhere(answer, language)
+        return await self.send(operator, msisdn, text, once=answer.tracking_code)
+
+    def start(self, operators: Container[str] | None = None) -> None:
+        """Begin to answer and to send, what an earlier process left included.
+
+        operators: those whom this process serves; None: all. Another process serves the rest.
+        """
+        self._serves = {
+            name: operator
+            for name, operator in self._operators.items()
+            if operators is None or name in operators
+        }
+        for operator in self._serves.values():
             operator.answering.start()
             operator.sending.start()
         self._sweep = asyncio.create_task(self._sweeping(), name="sms parts")
@@ -159,7 +210,7 @@ class Sms:
         if self._sweep is not None:
             self._sweep.cancel()
             await asyncio.wait([self._sweep])
-        operators = self._operators.values()
+        operators = self._serves.values()
         left = await asyncio.gather(*(one.answering.finish(deadline) for one in operators))
         left += await asyncio.gather(*(one.sending.finish(deadline) for one in operators))
         return sum(left)
@@ -167,7 +218,7 @@ class Sms:
     async def _sweeping(self) -> None:
         while True:
             await asyncio.sleep(min(SWEEP_EVERY, self._settings.parts_wait / 2))
-            for name, operator in self._operators.items():
+            for name, operator in self._serves.items():
                 try:
                     await operator.inbox.sweep()
                 except (Unavailable, ReplyError) as error:

@@ -74,6 +74,7 @@ def main(settings: dict[str, Any]) -> int:
     from dargah.http_routes import Edges
     from dargah.logs import set_up_logs
     from dargah.metrics import Metrics
+    from ussd.aggregator import Body
 
     set_up_logs("info", readable=False)
     for key in settings.keys() & {"ussd_networks", "metrics_networks"}:
@@ -83,7 +84,7 @@ def main(settings: dict[str, Any]) -> int:
     components = {"state": "ok", "cache": "ok"}
     draining = asyncio.Event()
 
-    async def ussd(form: Mapping[str, str]) -> tuple[int, str]:
+    async def ussd(form: Mapping[str, str]) -> Body:
         text = form.get("text", "")
         match text:
             case "boom":
@@ -93,10 +94,10 @@ def main(settings: dict[str, Any]) -> int:
             case "until_stop":
                 await draining.wait()
             case "tasks":
-                return 200, f"CON {len(asyncio.all_tasks())}"
+                return Body(200, f"CON {len(asyncio.all_tasks())}")
             case "down":
                 components["cache"] = "no answer"
-        return 200, f"CON {text}"
+        return Body(200, f"CON {text}")
 
     async def api(request: ApiRequest) -> ApiReply:
         if request.authorization == "boom":

@@ -100,7 +100,7 @@ def test_whichever_call_fails_a_phone_is_told_the_truth(
                 "phoneNumber": "+989120000001",
                 "text": text,
             }
-            status, screen = await gateway.aggregator.answer(form)
+            status, screen, _ = await gateway.aggregator.answer(form)
             assert status == 200
             screens.append(screen)
             if screen.startswith("END"):

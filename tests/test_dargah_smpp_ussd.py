@@ -13,7 +13,7 @@ from tests.scripted_inquirer import COVERED
 from tests.smpp_gateway import BIND, MSISDN, gateway, play, shown, unit, until
 from tests.smpp_peers import node_smsc, running, twisted_smsc
 from tests.ussd_line import ANSWER, FA, MENU
-from ussd.conversation import Turned
+from ussd.turning import Turned
 
 UCS2 = "DataCodingDefault.UCS2"
 """data_coding 8 as smpp.twisted3 calls it."""

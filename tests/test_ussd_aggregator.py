@@ -41,7 +41,8 @@ def answer(form: dict[str, str]) -> tuple[int, str]:
         KeyedHash(b"k" * 32),
         times=UssdTimes(),
     )
-    return asyncio.run(Aggregator(conversations, "test").answer(form))
+    body = asyncio.run(Aggregator(conversations, "test").answer(form))
+    return body.status, body.text
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,10 @@ from tests.scripted_inquirer import (
     ScriptedInquirer,
 )
 from tests.ussd_line import ANSWER, FA, HASHES, MENU, NUMBER, Line, on
-from ussd.conversation import Turned, UssdTimes
+from ussd.conversation import UssdTimes
 from ussd.requests import UssdRequest
 from ussd.sessions import UssdReply
+from ussd.turning import Turned
 
 
 @pytest.fixture(scope="module", name="server")

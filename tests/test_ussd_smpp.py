@@ -23,7 +23,7 @@ from tests.ussd_network import (
     SlowInquirer,
     play_on,
 )
-from ussd.conversation import Turned
+from ussd.turning import Turned
 
 
 @pytest.fixture(scope="module", name="server")

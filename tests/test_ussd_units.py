@@ -15,9 +15,9 @@ from telecom.msisdn import Msisdn
 from tests.redis_server import FailsAt, RunningRedis, running_redis
 from tests.scripted_inquirer import COVERED, NOT_COVERED, ScriptedInquirer, typed
 from tests.ussd_line import ANSWER, FA, HASHES, MENU, NUMBER, Line, on
-from ussd.conversation import Turned
 from ussd.requests import Dialogue
 from ussd.sessions import HeardUnit, Session, UssdReply, decode, encode
+from ussd.turning import Turned
 
 ASKS = UssdReply(FA["ask_id"], more=True)
 EXPIRED = UssdReply(FA["expired"], more=False)

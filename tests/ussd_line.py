@@ -15,9 +15,10 @@ from state.sessions import SessionStore
 from telecom.msisdn import Msisdn
 from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import PHRASES, TREE, ScriptedInquirer
-from ussd.conversation import Turned, UssdConversations, UssdTimes
+from ussd.conversation import UssdConversations, UssdTimes
 from ussd.requests import UssdRequest
 from ussd.sessions import UssdReply
+from ussd.turning import Turned
 
 HASHES = KeyedHash(b"a key for the tests alone, 32 by")
 NUMBER = Msisdn("989121234567")

@@ -9,10 +9,12 @@ aggregator's engineers, which names the field and never its value.
 
 import unicodedata
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from telecom.msisdn import Msisdn, NotAnMsisdn
 from ussd.conversation import UssdConversations
 from ussd.requests import UssdRequest
+from ussd.sessions import Told
 
 MOST_CHARACTERS: Mapping[str, int] = {
     "sessionId": 128,
@@ -27,6 +29,14 @@ class BadField(ValueError):
     """A field that is missing, too long or not what it should be. Never holds the value."""
 
 
+class Body(NamedTuple):
+    """HTTP status and body for a form; `told`, if the body has an answer: whose, and which."""
+
+    status: int
+    text: str
+    told: tuple[Msisdn, Told] | None = None
+
+
 class Aggregator:
     """One aggregator's requests; `operator` is whose session ids they are."""
 
@@ -34,14 +44,15 @@ class Aggregator:
         self._conversations = conversations
         self._operator = operator
 
-    async def answer(self, form: Mapping[str, str]) -> tuple[int, str]:
-        """HTTP status and body for the fields of a form."""
+    async def answer(self, form: Mapping[str, str]) -> Body:
+        """What to answer to the fields of a form."""
         try:
             request = self._request(form)
         except BadField as error:
-            return 400, str(error)
+            return Body(400, str(error))
         reply = await self._conversations.turn(request)
-        return 200, f"{'CON' if reply.more else 'END'} {reply.text}"
+        told = (request.msisdn, reply.told) if reply.told is not None else None
+        return Body(200, f"{'CON' if reply.more else 'END'} {reply.text}", told)
 
     def _request(self, form: Mapping[str, str]) -> UssdRequest:
         try:

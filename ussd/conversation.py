@@ -6,36 +6,25 @@ the dialogue moves once. Where the sessions cannot be reached, a dialogue that n
 answered all the same, and everybody else is told to dial again.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
 from dialogue.advance import leave
-from dialogue.conversation import Conversation
 from dialogue.lookups import Inquiries
-from dialogue.phrases import read_as
 from dialogue.preferences import Preferences
-from dialogue.resume import ANEW, GO_ON
 from dialogue.state import EXPIRED, State
-from dialogue.steps import Show
 from dialogue.version import Version, Versions
-from eligibility.answer import Asker
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash
 from state.sessions import Beside, SessionStore
 from telecom.channel import Channel
-from telecom.msisdn import Msisdn
 from telecom.screen import USSD, Limit
-from telecom.service_code import NotAServiceCode, TooMuchDialled, match, normalise_dialled
 from ussd.rendering import prove_keys, render
 from ussd.requests import Again, Begin, Dialogue, GoOn, Todo, TooLate, UssdRequest, UssdUnit
 from ussd.resuming import Resuming, person_key
-from ussd.sessions import Heard, HeardUnit, Session, UssdReply, decode, encode
-
-MOST_INPUTS = 16
-"""Answers dialled at once beyond this are not menu answers any more."""
+from ussd.sessions import Told, UssdReply, decode, encode
+from ussd.turning import Turn, Turned, Turning
 
 MOST_RACES = 4
 """Times that another request for the same session may be quicker before this one gives up."""
@@ -56,41 +45,12 @@ class UssdTimes:
     resume: float = 0.0
 
 
-class Turned(StrEnum):
-    """What became of a request, for those who count."""
-
-    CONTINUED = "continued"
-    ENDED = "ended"
-    OFFERED = "offered"
-    """Cut off before, and asked whether to go on there."""
-    RESUMED = "resumed"
-    REPEATED = "repeated"
-    EXPIRED = "expired"
-    UNAVAILABLE = "unavailable"
-    ABORTED = "aborted"
-    """The network ended the dialogue."""
-    REFUSED = "refused"
-    """The network did not take our screen."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """A session after a request, and what it comes from: the version's words, and the step.
-
-    `noticed`: a notice stands before the step. `turned`: what to count if not what it looks like.
-    `anew`: what was cut off before is not wanted any more.
-    """
-
-    session: Session
-    version: Version
-    show: Show | None = None
-    noticed: bool = False
-    turned: Turned | None = None
-    anew: bool = False
-
-
 def _uncounted(_: Turned) -> None:
     """Count nothing."""
+
+
+def _nobody(_: Told) -> None:
+    """Tell nobody."""
 
 
 class UssdConversations:
@@ -110,15 +70,23 @@ class UssdConversations:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._versions = versions
-        self._inquirer = inquirer
         self._sessions = sessions
         self._hashes = hashes
         self._times = times
-        self._preferences = preferences
         self._language = language
         self._turned = turned
         self._clock = clock
         self._resuming = Resuming(sessions, versions, hashes, times.resume)
+        self._turning = Turning(
+            versions,
+            inquirer,
+            hashes,
+            self._resuming,
+            turn_seconds=times.turn,
+            preferences=preferences,
+            language=language,
+            clock=clock,
+        )
 
     async def turn(self, request: UssdRequest) -> UssdReply:
         """Answer a request. Raises nothing for a fault of ours or of Redis: it is told."""
@@ -133,14 +101,16 @@ class UssdConversations:
         unit: int | None = None,
         *,
         gone: Callable[[], bool] = bool,
+        untold: Callable[[Told], object] = _nobody,
     ) -> UssdReply | None:
         """Answer what was dialled. Whatever dialogue the handset had is over.
 
         gone: whether the network has ended the dialogue by now; then it is not kept. None: it was
-        over before the answer was ready, so nothing is to be sent. Raises nothing for a fault of
-        ours or of Redis: it is told.
+        over before the answer was ready, so nothing is to be sent; `untold` is given an answer
+        that was found all the same. Raises nothing for a fault of ours or of Redis: it is told.
         """
-        return await self._unit(UssdUnit(dialogue, True, dialled, unit, self._clock()), gone)
+        begun = UssdUnit(dialogue, True, dialled, unit, self._clock())
+        return await self._unit(begun, gone, untold)
 
     async def go_on(
         self,
@@ -149,9 +119,11 @@ class UssdConversations:
         unit: int | None = None,
         *,
         gone: Callable[[], bool] = bool,
+        untold: Callable[[Told], object] = _nobody,
     ) -> UssdReply | None:
         """Answer one answer. As `begin`; without a session the person is told to dial again."""
-        return await self._unit(UssdUnit(dialogue, False, text, unit, self._clock()), gone)
+        typed = UssdUnit(dialogue, False, text, unit, self._clock())
+        return await self._unit(typed, gone, untold)
 
     async def abort(self, dialogue: Dialogue, turned: Turned = Turned.ABORTED) -> None:
         """Drop a dialogue: nothing will be sent. Another one of the handset's stays."""
@@ -184,12 +156,20 @@ class UssdConversations:
         exits = self._versions.current.tree.exits
         return self._exit(EXPIRED, exits.unavailable, Turned.UNAVAILABLE, limit)
 
-    async def _unit(self, unit: UssdUnit, gone: Callable[[], bool]) -> UssdReply | None:
-        return await self._answer(unit, unit.dialogue.session_ttl or self._times.session, gone)
+    async def _unit(
+        self, unit: UssdUnit, gone: Callable[[], bool], untold: Callable[[Told], object]
+    ) -> UssdReply | None:
+        ttl = unit.dialogue.session_ttl or self._times.session
+        return await self._answer(unit, ttl, gone, untold)
 
     async def _answer(
-        self, request: UssdRequest | UssdUnit, ttl: float, gone: Callable[[], bool] = bool
+        self,
+        request: UssdRequest | UssdUnit,
+        ttl: float,
+        gone: Callable[[], bool] = bool,
+        untold: Callable[[Told], object] = _nobody,
     ) -> UssdReply | None:
+        told: Told | None = None
         key = f"{person_key(self._hashes, request.msisdn)}:{request.key(self._hashes)}"
         for race in range(MOST_RACES):
             try:
@@ -212,6 +192,8 @@ class UssdConversations:
                     return session.reply
                 case TooLate() if race and not request.whole:
                     # It was there when we began: the network has ended it meanwhile.
+                    if told is not None:
+                        untold(told)
                     return None
                 case TooLate(state):
                     expired = self._versions.current.tree.exits.expired
@@ -221,7 +203,10 @@ class UssdConversations:
             except _AWAY:
                 # What the conversation began on must be fetched, and cannot be now.
                 return self.unavailable(request.limit)
+            told = following.told
             if gone():
+                if told is not None:
+                    untold(told)
                 return None
             session = following.session
             version = stored.version if stored is not None else 0
@@ -235,7 +220,7 @@ class UssdConversations:
             # Another request for this session was quicker: see what it left.
         return self.busy(request.limit)
 
-    def _beside(self, request: UssdRequest | UssdUnit, following: _Turn) -> Beside | None:
+    def _beside(self, request: UssdRequest | UssdUnit, following: Turn) -> Beside | None:
         """What is kept of the session for who dials again."""
         if not self._resuming.serves(request.msisdn):
             return None
@@ -248,128 +233,14 @@ class UssdConversations:
             session = replace(session, pages=screens)
         return self._resuming.keeping(request.msisdn, session, following.version)
 
-    async def _following(self, request: UssdRequest | UssdUnit, todo: Todo) -> _Turn:
+    async def _following(self, request: UssdRequest | UssdUnit, todo: Todo) -> Turn:
         """The session after this request. Raises Unavailable or ReplyError."""
         if isinstance(todo, GoOn):
-            return await self._go_on(todo, request.msisdn, request.limit)
+            return await self._turning.go_on(todo, request.msisdn, request.limit)
         assert isinstance(todo, Begin)
-        return await self._begin(todo, request.msisdn, request.limit)
+        return await self._turning.begin(todo, request.msisdn, request.limit)
 
-    async def _begin(
-        self, todo: Begin, msisdn: Msisdn, limit: Limit, *, anew: bool = False
-    ) -> _Turn:
-        """A session from its first request: the code, and what was dialled after it.
-
-        anew: it is known that the person does not want to go on with another.
-        """
-        version = self._versions.current
-        conversation = self._conversation(version, msisdn, EXPIRED)
-        entry, inputs = "", list[str]()
-        try:
-            if found := match(version.tree.entries, todo.dialled):
-                entry, dialled = found
-                typed = [part for part in normalise_dialled(todo.typed).split("*") if part]
-                inputs = [*dialled, *(part.rstrip("#") for part in typed)]
-        except TooMuchDialled:
-            inputs = [""] * (MOST_INPUTS + 1)
-        except NotAServiceCode:
-            pass
-        if len(inputs) > MOST_INPUTS:
-            # The code is right, and none of it is to be answered as if the rest had not come.
-            conversation.state = replace(EXPIRED, language=self._language or "")
-            show = conversation.leave(version.tree.exits.turns)
-        elif entry and not inputs and not anew:
-            # Asked together, so that they travel together.
-            show, offered = await asyncio.gather(
-                conversation.start(entry, language=self._language),
-                self._resuming.offered(msisdn, entry, limit),
-            )
-            if offered is not None:
-                return self._offer(*offered, todo.heard, limit)
-        else:
-            show = await conversation.start(entry, inputs, language=self._language)
-        screens, noticed = self._first_screens(version, show, limit)
-        session = Session(conversation.state, screens, show.last, todo.heard, entry=entry)
-        return _Turn(session, version, show, noticed=noticed, anew=anew)
-
-    def _first_screens(
-        self, version: Version, show: Show, limit: Limit
-    ) -> tuple[tuple[str, ...], bool]:
-        """The pages of a session's first step, and whether a notice stands before it."""
-        notice = self._versions.notice()
-        first = notice.text(show.language) if notice is not None else None
-        return tuple(render(version.phrases, show, limit, first)), first is not None
-
-    def _offer(
-        self, kept: Session, version: Version, show: Show, heard: Heard | HeardUnit, limit: Limit
-    ) -> _Turn:
-        """A session that asks whether to go on with another."""
-        screens, _ = self._first_screens(version, show, limit)
-        state = replace(kept.state, screen=show.screen, tries=0, turns=0, answers=())
-        session = Session(state, screens, False, heard, entry=kept.entry, offer=kept)
-        return _Turn(session, version, show, turned=Turned.OFFERED)
-
-    async def _offer_answered(
-        self, todo: GoOn, kept: Session, version: Version, msisdn: Msisdn, limit: Limit
-    ) -> _Turn:
-        """The session after the offer: the one that was cut off, a new one, or the offer again."""
-        session, heard = todo.session, todo.heard
-        key = normalise_dialled(todo.typed).strip("#")
-        if key == GO_ON and version.digest == kept.state.tree:
-            # The time away was not the person's.
-            state = kept.state
-            state = replace(state, since=int(self._clock()) if state.since else 0)
-            resumed = replace(kept, state=state, heard=heard)
-            return _Turn(resumed, version, turned=Turned.RESUMED)
-        if key in (GO_ON, ANEW):
-            begin = Begin(f"{session.entry}#", "", heard)
-            return await self._begin(begin, msisdn, limit, anew=True)
-        tries = session.state.tries + 1
-        if tries >= version.tree.tries:
-            conversation = self._conversation(version, msisdn, session.state)
-            show = conversation.leave(version.tree.exits.tries)
-            screens = tuple(render(version.phrases, show, limit))
-            return _Turn(Session(conversation.state, screens, show.last, heard), version, show)
-        again = replace(session, state=replace(session.state, tries=tries), heard=heard, page=0)
-        return _Turn(again, version, turned=Turned.OFFERED)
-
-    async def _go_on(self, todo: GoOn, msisdn: Msisdn, limit: Limit) -> _Turn:
-        """The session after an answer: another page, or what the dialogue says next."""
-        session, heard = todo.session, todo.heard
-        # A version that nobody knows any more: the one in service says that it is expired.
-        version = await self._versions.of(session.state.tree) or self._versions.current
-        spoken = session.state.language
-        if version.tree.speaks(spoken) and len(session.pages) > 1:
-            language = read_as(version.phrases, spoken)
-            key = normalise_dialled(todo.typed).strip("#")
-            if key == language.more_key and session.page < len(session.pages) - 1:
-                return _Turn(session.turned(+1, heard), version)
-            if key == language.back_key and session.page > 0:
-                return _Turn(session.turned(-1, heard), version)
-            if session.last:
-                return _Turn(session.turned(0, heard), version)
-        if session.offer is not None:
-            return await self._offer_answered(todo, session.offer, version, msisdn, limit)
-        conversation = self._conversation(version, msisdn, session.state)
-        show = await conversation.reply(todo.typed)
-        screens = tuple(render(version.phrases, show, limit))
-        after = Session(conversation.state, screens, show.last, heard, entry=session.entry)
-        return _Turn(after, version, show)
-
-    def _conversation(self, version: Version, msisdn: Msisdn, state: State) -> Conversation:
-        asker = Asker(self._hashes.of("asker", msisdn.digits))
-        return Conversation(
-            version.tree,
-            self._inquirer,
-            asker,
-            Channel.USSD,
-            turn_seconds=self._times.turn,
-            state=state,
-            clock=self._clock,
-            preferences=self._preferences,
-        )
-
-    def _unkept(self, following: _Turn, limit: Limit) -> UssdReply:
+    def _unkept(self, following: Turn, limit: Limit) -> UssdReply:
         """What to say where the session cannot be kept: its end, if it has come to it."""
         session, show = following.session, following.show
         if not session.over and show is not None and show.last:
@@ -381,11 +252,11 @@ class UssdConversations:
         unavailable = self._versions.current.tree.exits.unavailable
         return self._exit(session.state, unavailable, Turned.UNAVAILABLE, limit)
 
-    def _counted(self, following: _Turn) -> UssdReply:
+    def _counted(self, following: Turn) -> UssdReply:
         session = following.session
         looks = Turned.ENDED if session.over else Turned.CONTINUED
         self._turned(following.turned or looks)
-        return session.reply
+        return replace(session.reply, told=following.told)
 
     def _exit(self, state: State, exit_: str, turned: Turned, limit: Limit) -> UssdReply:
         """Close the session with one of the tree's exits."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from dialogue import state as dialogue_state
 from dialogue.state import State
+from eligibility.answer import Answer
 from state.keyed_hash import KeyedHash
 
 VERSION = 2
@@ -31,11 +32,21 @@ soon. Gateways of a site must agree on the time of day to about a second."""
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """An answer with a tracking code, and the language (or script) that it was given in."""
+
+    answer: Answer = field(repr=False)
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class UssdReply:
     """What to show; `more` says whether an answer is awaited (CON) or not (END)."""
 
     text: str
     more: bool
+    told: Told | None = field(default=None, compare=False, repr=False)
+    """The answer that came with it: to be told another way where this cannot be shown."""
 
 
 @dataclass(frozen=True, slots=True)

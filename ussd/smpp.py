@@ -5,7 +5,8 @@ USSD over one SMPP bind: a deliver_sm in, a turn of the dialogue, a submit_sm ou
         └─▶ deliver_sm_resp, status 0, before the turn: a network waits for no look-up
 
 What the network has ended gets no answer any more. A screen that it refuses ends the dialogue;
-it is never sent a second time, since a USSD answer has no value later.
+it is never sent a second time, since a USSD screen has no value later. An answer that was on it
+has: `untold` is given it where the screen was not shown for sure, and where nobody knows.
 """
 
 import asyncio
@@ -23,9 +24,10 @@ from smpp.pdu import Address, ShortMessage
 from smpp.ussd_tlv import UssdEvent, read_unit, write_reply
 from telecom.msisdn import Msisdn, NotAnMsisdn
 from telecom.screen import Limit
-from ussd.conversation import Turned, UssdConversations
+from ussd.conversation import UssdConversations
 from ussd.requests import Dialogue
-from ussd.sessions import NO_NUMBER, UssdReply
+from ussd.sessions import NO_NUMBER, Told, UssdReply
+from ussd.turning import Turned
 
 log = structlog.get_logger("ussd")
 
@@ -61,7 +63,8 @@ class UssdOverSmpp:
     submit: sends a message (`Esme.submit` or like it: raises NotBound, Busy). start: runs a
     coroutine and holds it. most: turns under way at once; one more is told to dial again.
     at_once: acknowledge before the turn. session_ttl: in
-    seconds, None for that of all sessions. odd: is told what was out of place, in a word:
+    seconds, None for that of all sessions. untold: takes an answer that could not be shown, and
+    whose it is. odd: is told what was out of place, in a word:
     "ignored", "no_number", "joined", "too_many", "too_long" or "unsent". Raises ValueError where
     the phrases' key lines leave no room on the dialect's screen.
     """
@@ -77,6 +80,7 @@ class UssdOverSmpp:
         most: int,
         at_once: bool = True,
         session_ttl: float | None = None,
+        untold: Callable[[Msisdn, Told], object] = lambda *_: None,
         odd: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._conversations = conversations
@@ -89,6 +93,7 @@ class UssdOverSmpp:
         self._most = most
         self._at_once = at_once
         self._session_ttl = session_ttl
+        self._untold = untold
         self._odd = odd
         self._turns: dict[str, list[_Turn]] = {}
         self._count = 0
@@ -159,7 +164,13 @@ class UssdOverSmpp:
         say = conversations.begin if turn.kind is Kind.BEGIN else conversations.go_on
         reply: UssdReply | None = None
         try:
-            reply = await say(turn.dialogue, turn.text, turn.unit, gone=lambda: turn.over)
+            reply = await say(
+                turn.dialogue,
+                turn.text,
+                turn.unit,
+                gone=lambda: turn.over,
+                untold=lambda told: self._untold(turn.dialogue.msisdn, told),
+            )
         except Exception as error:
             # Its text stays out of the log: it may quote what was typed.
             log.error("ussd_turn_failed", error=type(error).__name__)
@@ -170,6 +181,9 @@ class UssdOverSmpp:
                 acknowledge()
         if reply is not None and not turn.over:
             self._show(event, reply, turn.dialogue)
+        elif reply is not None:
+            # Ended while it was being kept.
+            self._not_shown(reply, turn.dialogue)
 
     def _ended(self, turn: _Turn) -> None:
         number = turn.dialogue.msisdn.digits
@@ -187,17 +201,29 @@ class UssdOverSmpp:
         except LocalProtocolError as error:
             self._odd("too_long")
             log.error("ussd_screen_does_not_fit", reason=str(error))
+            self._not_shown(reply, dialogue)
         except (NotBound, Busy):
             # The session stays: the network will ask again, or let it end.
             self._odd("unsent")
+            self._not_shown(reply, dialogue)
         else:
             if dialogue is not None:
-                outcome.add_done_callback(lambda shown: self._shown(shown.result(), dialogue))
+                outcome.add_done_callback(
+                    lambda shown: self._shown(shown.result(), reply, dialogue)
+                )
 
-    def _shown(self, outcome: Outcome, dialogue: Dialogue) -> None:
+    def _shown(self, outcome: Outcome, reply: UssdReply, dialogue: Dialogue) -> None:
+        if isinstance(outcome, Answered) and outcome.accepted:
+            return
+        # Where nobody knows, too: an answer read twice is better than none (docs/adr/0010).
+        self._not_shown(reply, dialogue)
         # Unanswered may have been shown all the same, so that dialogue may go on.
-        if isinstance(outcome, Answered) and not outcome.accepted:
+        if isinstance(outcome, Answered):
             self._start(self._conversations.abort(dialogue, Turned.REFUSED))
+
+    def _not_shown(self, reply: UssdReply, dialogue: Dialogue | None) -> None:
+        if reply.told is not None and dialogue is not None:
+            self._untold(dialogue.msisdn, reply.told)
 
 
 def subscriber(source: Address) -> Msisdn:

@@ -117,6 +117,7 @@ def _settings_of_demo(settings: Settings, folder: Path, smsc: int, *, once: bool
             f"{settings.where('redis')}: the demo never touches a Redis of yours; "
             "run it without these settings."
         )
+    bind = bind_to_carrier(smsc)
     port, metrics_port = (0, 0) if once else (settings.http.port, settings.metrics.port)
     return replace(
         settings,
@@ -124,7 +125,8 @@ def _settings_of_demo(settings: Settings, folder: Path, smsc: int, *, once: bool
         http=replace(settings.http, host="127.0.0.1", port=port, tls_certificate="", tls_key=""),
         metrics=replace(settings.metrics, host="127.0.0.1", port=metrics_port),
         ivr=replace(settings.ivr, host="127.0.0.1", port=0 if once else settings.ivr.port),
-        smpp=(bind_to_carrier(smsc),),
+        ussd=replace(settings.ussd, answers_by_sms=bind.operator),
+        smpp=(bind,),
         eligibility=replace(settings.eligibility, phone_burst=0),
     )
 

@@ -8,6 +8,7 @@ import os
 import sys
 from typing import Protocol
 
+from carrier.errors import CarrierError
 from config.settings import Settings, read_settings
 from dargah.carrier_socket import control_option, control_path, speaking
 from dargah.demo_folder import demo_folder
@@ -51,6 +52,17 @@ def options(parser: argparse.ArgumentParser) -> None:
         default="http",
         help="through the aggregator's port (http), or an operator's network (smpp)",
     )
+    parser.add_argument(
+        "--hang-up-after",
+        type=int,
+        metavar="N",
+        help="hang up when so many screens were shown; who dials again is asked whether to go on",
+    )
+    parser.add_argument(
+        "--then-sms",
+        action="store_true",
+        help="with --over smpp: where the network shows no screen, wait for an SMS instead",
+    )
     control_option(parser)
 
 
@@ -59,17 +71,25 @@ def run(args: argparse.Namespace) -> int:
     settings = read_settings(args.settings, os.environ)
     msisdn, code = f"+{msisdn_of(args).digits}", readable(args.code, "CODE")
     if args.over == "http":
-        return converse(_http_phone(msisdn, settings), code)
+        return converse(_http_phone(msisdn, settings), code, args.hang_up_after)
     with speaking(control_path(args, settings)) as carrier:
-        return converse(carrier.phone(msisdn), code)
+        try:
+            return converse(carrier.phone(msisdn), code, args.hang_up_after)
+        except CarrierError as error:
+            if not args.then_sms:
+                raise
+            print(f"No screen: {error}. Waiting for an SMS ...", flush=True)
+        frame(carrier.message(msisdn), " (SMS)")
+        return 0
 
 
-def converse(phone: Phone, code: str) -> int:
-    """A whole conversation in the terminal."""
-    screen = phone.dial(code)
+def converse(phone: Phone, code: str, screens: int | None = None) -> int:
+    """A conversation in the terminal, whole or until so many screens were shown."""
+    screen, shown = phone.dial(code), 0
     while True:
         show(screen)
-        if not screen.more:
+        shown += 1
+        if not screen.more or shown == screens:
             return 0
         typed = _typed()
         if typed is None:
