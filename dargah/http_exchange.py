@@ -22,7 +22,7 @@ from dargah.http_request import (
 )
 
 if TYPE_CHECKING:
-    from dargah.http_channel import BoundedChannel
+    from dargah.http_channel import BoundedChannel, HttpFactory
 
 ONCE = (b"Authorization", b"Content-Type", b"Idempotency-Key", b"X-Dargah-Secret")
 """Headers of which a second one would leave open which of the two is meant."""
@@ -33,7 +33,7 @@ class Exchange(Request):
 
     channel: "BoundedChannel"
     _task: asyncio.Task[None] | None = None
-    _goes_on = False
+    _room: "HttpFactory | None" = None
     _body: bytearray
 
     def gotLength(self, length: int | None) -> None:
@@ -71,7 +71,7 @@ class Exchange(Request):
             }
             peer: str = getattr(self.client, "host", "")
             request = HttpRequest(method, address, headers, bytes(self._body), peer)
-            self._goes_on = route.goes_on
+            self._room = factory if route.goes_on else None
             self._task = factory.tasks.start(self._answer(route, request, began))
 
     def _refuse_large(self) -> None:
@@ -123,8 +123,9 @@ class Exchange(Request):
     def connectionLost(self, reason: Failure) -> None:
         """Nobody waits for the answer any more."""
         super().connectionLost(reason)  # type: ignore[no-untyped-call]
-        factory = self.channel.factory
         # Who has left takes no connection any more: what is done for them has the same bound.
-        goes_on = self._goes_on and len(factory.tasks) <= factory.limits.connections
-        if self._task is not None and not goes_on:
+        room = self._room
+        if room is not None and len(room.tasks) <= room.limits.connections:
+            return
+        if self._task is not None:
             self._task.cancel()
