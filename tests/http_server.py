@@ -74,7 +74,11 @@ def main(settings: dict[str, Any]) -> int:
     from dargah.http_routes import Edges
     from dargah.logs import set_up_logs
     from dargah.metrics import Metrics
+    from eligibility.answer import Answer
+    from eligibility.verdict import CANNOT_CHECK
+    from telecom.msisdn import Msisdn
     from ussd.aggregator import Body
+    from ussd.sessions import Told
 
     set_up_logs("info", readable=False)
     for key in settings.keys() & {"ussd_networks", "metrics_networks"}:
@@ -82,7 +86,13 @@ def main(settings: dict[str, Any]) -> int:
     for key in settings.keys() & {"tls_certificate", "tls_key"}:
         settings[key] = Path(settings[key])
     components = {"state": "ok", "cache": "ok"}
-    draining = asyncio.Event()
+    draining, released = asyncio.Event(), asyncio.Event()
+    said: list[str] = []
+    outlives = settings.pop("outlives", False)
+
+    def untold(msisdn: Msisdn, told: Told) -> None:
+        said.append(f"untold {told.answer.tracking_code} {msisdn}")
+        components["state"] = ", ".join(said)
 
     async def ussd(form: Mapping[str, str]) -> Body:
         text = form.get("text", "")
@@ -95,6 +105,12 @@ def main(settings: dict[str, Any]) -> int:
                 await draining.wait()
             case "tasks":
                 return Body(200, f"CON {len(asyncio.all_tasks())}")
+            case "told":
+                await released.wait()
+                told = Told(Answer(CANNOT_CHECK, "48305172606"), "fa")
+                return Body(200, "END told", (Msisdn("989121234567"), told))
+            case "release":
+                released.set()
             case "down":
                 components["cache"] = "no answer"
         return Body(200, f"CON {text}")
@@ -120,7 +136,7 @@ def main(settings: dict[str, Any]) -> int:
         listening = await start_http(
             reactor,
             HttpSettings(**{"port": 0, "metrics_port": 0, **settings}),
-            Edges(ussd, SORRY, api, ready),
+            Edges(ussd, SORRY, api, ready, untold=untold if outlives else None),
             Metrics(),
         )
         print(json.dumps([listening.port, listening.metrics_port]), flush=True)

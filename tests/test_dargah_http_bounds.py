@@ -293,6 +293,52 @@ def test_what_takes_too_long_gets_a_true_sentence(hasty: Server) -> None:
     client.close()
 
 
+def test_an_answer_for_a_caller_who_has_left() -> None:
+    """Where answers follow by SMS, the turn of whoever leaves is finished and handed on."""
+    with http_server(outlives=True) as server:
+        turn = f"POST /ussd HTTP/1.1\r\n{FORM}Content-Length: 9\r\n\r\ntext=told"
+        with connect(server.port) as sock:
+            sock.sendall(turn.encode())
+            tasks_are(server, 3)
+        until_alone(server)
+        assert post_ussd(server.port, "release") == (200, "CON release")
+        tasks_are(server, 2)
+        assert ready(server)["state"] == "untold 48305172606 98912*****67"
+        # Whoever waits for it reads it, and it is not handed on.
+        assert post_ussd(server.port, "told") == (200, "END told")
+        tasks_are(server, 2)
+        assert ready(server)["state"] == "untold 48305172606 98912*****67"
+
+
+def test_work_for_who_has_left_is_bounded() -> None:
+    """Answers for callers who have left are no more than there may be connections."""
+    turn = f"POST /ussd HTTP/1.1\r\n{FORM}Content-Length: 9\r\n\r\ntext=told"
+    with http_server(outlives=True, connections=4, request_deadline=60.0) as server:
+        for number in range(1, 9):
+            with connect(server.port) as sock:
+                sock.sendall(turn.encode())
+                tasks_are(server, 2 + min(number, 5))
+            until_alone(server)
+        tasks_are(server, 2 + 4)
+
+
+def tasks_are(server: Server, number: int) -> None:
+    """Wait until the server has so many tasks, the one that tells this among them."""
+    for _ in range(2000):
+        if post_ussd(server.port, "tasks") == (200, f"CON {number}"):
+            return
+    pytest.fail("the tasks are others")
+
+
+def ready(server: Server) -> dict[str, str]:
+    """What /readyz says of each component."""
+    client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    client.request("GET", "/readyz")
+    told = json.load(client.getresponse())
+    client.close()
+    return dict(told["components"])
+
+
 def test_a_caller_who_leaves_ends_the_work_for_them(server: Server) -> None:
     """A turn whose asker has hung up is not carried on."""
     with connect(server.port) as sock:

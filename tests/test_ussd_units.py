@@ -13,10 +13,10 @@ from state.commands import Commands
 from state.link import Redis
 from telecom.msisdn import Msisdn
 from tests.redis_server import FailsAt, RunningRedis, running_redis
-from tests.scripted_inquirer import COVERED, NOT_COVERED, ScriptedInquirer, typed
+from tests.scripted_inquirer import CODE, COVERED, NOT_COVERED, ScriptedInquirer, typed
 from tests.ussd_line import ANSWER, FA, HASHES, MENU, NUMBER, Line, on
 from ussd.requests import Dialogue
-from ussd.sessions import HeardUnit, Session, UssdReply, decode, encode
+from ussd.sessions import HeardUnit, Session, Told, UssdReply, decode, encode
 from ussd.turning import Turned
 
 ASKS = UssdReply(FA["ask_id"], more=True)
@@ -237,7 +237,11 @@ def test_an_abort_during_a_look_up(server: RunningRedis) -> None:
         inquirer.handset = handset = Handset(redis, inquirer)
         await handset.dial()
         await handset.answer("1")
-        assert await handset.answer(COVERED) is None
+        untold: list[Told] = []
+        dialogue = handset.dialogue()
+        told = await handset.gateway.go_on(dialogue, COVERED, untold=untold.append)
+        assert told is None
+        assert [each.answer.tracking_code for each in untold] == [CODE]
         assert await handset.answer(COVERED) == EXPIRED
 
     on(server, play)

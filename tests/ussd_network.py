@@ -11,9 +11,11 @@ from smpp.link import Outcome
 from smpp.pdu import Address, ShortMessage
 from smpp.ussd_tlv import Screen, read_screen, write_unit
 from state.link import Redis
+from telecom.msisdn import Msisdn
 from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import ScriptedInquirer
 from tests.ussd_line import Line, on
+from ussd.sessions import Told
 from ussd.smpp import UssdOverSmpp
 
 HANDSET = Address("989121234567", 1, 1)
@@ -46,6 +48,7 @@ class Network:
     shown: list[ShortMessage] = field(default_factory=list)
     acknowledged: list[int] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)
+    untold: list[tuple[Msisdn, Told]] = field(default_factory=list)
     tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -57,6 +60,7 @@ class Network:
             start=self.start,
             most=self.most,
             at_once=self.at_once,
+            untold=lambda msisdn, told: self.untold.append((msisdn, told)),
             odd=self.odd.append,
         )
 
