@@ -94,7 +94,6 @@ class Conversation:
                     show = await self._feed(given)
                 return show
         except TimeoutError:
-            self.answer = None
             self.state, step = advance(self._tree, self.state, OutOfTime())
             assert isinstance(step, Show)
             return step

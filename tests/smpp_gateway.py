@@ -14,11 +14,13 @@ from dargah.smpp_metrics import SmppMetrics
 from smpp.pdu import Address, ShortMessage
 from smpp.reconnect import ReconnectSettings
 from state.link import Redis
+from telecom.msisdn import Msisdn
 from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import COVERED
 from tests.smpp_peers import PATIENCE, Peer
 from tests.smpp_service import loop_reactor
 from tests.ussd_line import Line, on
+from ussd.sessions import Told
 
 MSISDN = "989121234567"
 BIND = SmppBind(
@@ -41,6 +43,7 @@ class Gateway:
     registry: CollectorRegistry
     received: list[tuple[str, ShortMessage]] = field(default_factory=list)
     receipts: list[tuple[str, ShortMessage]] = field(default_factory=list)
+    untold: list[tuple[str, Msisdn, Told]] = field(default_factory=list)
 
     async def bound(self, *names: str) -> None:
         """Until these binds hold."""
@@ -85,6 +88,7 @@ async def gateway(redis: Redis, *settings: SmppBind) -> AsyncIterator[Gateway]:
             received=received,
             receipt=receipt,
             metrics=SmppMetrics(registry),
+            untold=lambda *untold: made.untold.append(untold),
             reconnect=ReconnectSettings(first=0.01),
         )
         made = Gateway(binds, line, registry)

@@ -54,6 +54,41 @@ def test_a_dialogue(dialect: Dialect) -> None:
     asyncio.run(scenario())
 
 
+def test_a_refused_screen() -> None:
+    """A screen that the network is told to refuse is refused once, and its dialogue is over."""
+
+    async def scenario() -> None:
+        async with carrier() as running, gateway(running, ussd=two_screens):
+            running.faults.refuse_screens = 1
+            phone = running.handset(NUMBER)
+            with pytest.raises(NoReply, match="refused the gateway's screen"):
+                await phone.dial("*4*1420*1#")
+            with pytest.raises(NoDialogue):
+                await phone.reply("1")
+            assert await phone.dial("*4*1420*1#") == Screen(ASK, more=True)
+
+    asyncio.run(scenario())
+
+
+def test_a_lost_dialogue() -> None:
+    """A phone that loses coverage reads its screen and cannot answer; the gateway is told once."""
+
+    async def scenario() -> None:
+        async with carrier() as running, gateway(running, ussd=two_screens) as (_, seen):
+            running.faults.lose_dialogues = 1
+            phone = running.handset(NUMBER)
+            assert await phone.dial("*4*1420*1#") == Screen(ASK, more=True)
+            await seen.number(2)
+            begun, ended = (read_unit(message) for message in seen)
+            assert (ended.kind, ended.session) == (Kind.ABORT, begun.session)
+            with pytest.raises(NoDialogue):
+                await phone.reply("1")
+            assert await phone.dial("*4*1420*1#") == Screen(ASK, more=True)
+            assert await phone.reply("2") == Screen(f"{END} 2", more=False)
+
+    asyncio.run(scenario())
+
+
 def test_units_count_on() -> None:
     """Each unit takes the next number, the gateway's and the network's in turn."""
 

@@ -102,6 +102,20 @@ def test_two_sites_with_their_dialect(tmp_path: Path) -> None:
             BIND + '[smpp.dialect]\nservice_type = "USSDGW"\n',
             "own.toml:9: smpp.dialect.service_type: 5 ASCII characters",
         ),
+        (
+            BIND + 'carries = ["ussd"]\nanswers_by_sms = true\n',
+            "own.toml:9: smpp.answers_by_sms: no bind of operator 'a' carries sms and may submit.",
+        ),
+        (
+            BIND + 'carries = ["sms"]\nanswers_by_sms = true\n',
+            "own.toml:9: smpp.answers_by_sms: it is of no use where ussd is not carried.",
+        ),
+        (
+            '[ussd]\nanswers_by_sms = "b"\n' + BIND,
+            "own.toml:2: ussd.answers_by_sms: no bind of operator 'b' carries sms and may submit.",
+        ),
+        ('[sms]\nnumber = ""\n', "own.toml:2: sms.number: 1 to 20 ASCII characters"),
+        ('[sms]\nnumber = "تأمین"\n', "own.toml:2: sms.number: 1 to 20 ASCII characters"),
         ("smpp = 3\n", "own.toml:1: smpp: tables headed [[smpp]] are needed."),
         ('[smpp]\nname = "a"\n', "own.toml:1: smpp: tables headed [[smpp]] are needed."),
     ],

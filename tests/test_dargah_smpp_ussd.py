@@ -148,6 +148,38 @@ def test_a_refused_screen(server: RunningRedis, node: list[str]) -> None:
     play(server, scenario)
 
 
+@pytest.mark.parametrize("by_sms", [True, False])
+def test_a_refused_answer(server: RunningRedis, node: list[str], by_sms: bool) -> None:
+    """A refused answer is handed on where the bind's settings want it told by SMS."""
+    bind = replace(BIND, answers_by_sms=by_sms)
+
+    async def scenario(redis: Redis) -> None:
+        async with running(node) as peer, gateway(redis, replace(bind, port=peer.port)) as ours:
+            await ours.bound("a-1")
+            await peer.order("throttle", count=1)
+            await shown(peer, unit(0x01, f"*4*1420*1*{COVERED}#", "2a00"))
+            await until(lambda: Turned.REFUSED in ours.line.turned)
+            handed = [(operator, told.answer.tracking_code) for operator, _, told in ours.untold]
+            assert handed == [("a", "48305172606")] * by_sms
+
+    play(server, scenario)
+
+
+def test_a_screen_that_is_not_answered(server: RunningRedis, node: list[str]) -> None:
+    """An answer of which nobody knows whether it was shown, the link being cut, is handed on."""
+    bind = replace(BIND, answers_by_sms=True)
+
+    async def scenario(redis: Redis) -> None:
+        async with running(node) as peer, gateway(redis, replace(bind, port=peer.port)) as ours:
+            await ours.bound("a-1")
+            await peer.order("mute", count=1)
+            await shown(peer, unit(0x01, f"*4*1420*1*{COVERED}#", "2a00"))
+            await peer.order("drop")
+            await until(lambda: len(ours.untold) == 1)
+
+    play(server, scenario)
+
+
 def test_a_cut_link_and_two_sites(server: RunningRedis, node: list[str]) -> None:
     """A dialogue goes on after its link was cut: at the operator's other site, and back again."""
 

@@ -140,3 +140,7 @@ def test_any_kept_session(blob: bytes) -> None:
     assert (decode(encode(first)), decode(encode(second))) == (first, second)
     assert (first.over, second.over) == (False, True)
     assert decode(encode(second).replace(b'"page":1', b'"page":2')) is None
+    offering = replace(first, entry="*4*1420", offer=second)
+    assert decode(encode(offering)) == offering
+    for broken in (blob, b"{}", encode(offering)):
+        assert decode(encode(first) + b"\n" + broken) is None
