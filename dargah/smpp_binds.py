@@ -43,6 +43,9 @@ log = structlog.get_logger("smpp")
 SMS, USSD = "sms", "ussd"
 OK = "ok"
 
+_LAST_WORDS = 0.5
+"""Seconds for what the end of the links itself has begun."""
+
 Receive = Callable[[str, ShortMessage], Awaitable[int]]
 """Takes an operator and its message; gives the status to answer with, 0 once it is safe."""
 
@@ -294,5 +297,6 @@ class SmppBinds:
                     late += link.session.load.outstanding + link.session.load.queued
                     link.drop()
             await asyncio.wait(slow)
-        late += await self.tasks.finish(0)
+        # Answers that went down with the links have to reach the outbox of SMS.
+        late += await self.tasks.finish(_LAST_WORDS)
         return late

@@ -180,6 +180,27 @@ def test_a_screen_that_is_not_answered(server: RunningRedis, node: list[str]) ->
     play(server, scenario)
 
 
+def test_an_answer_that_ends_with_its_link(server: RunningRedis, node: list[str]) -> None:
+    """A gateway that stops before its screen was answered still hands the answer on."""
+    bind = replace(BIND, answers_by_sms=True)
+
+    async def scenario(redis: Redis) -> None:
+        put: list[bytes] = []
+
+        async def put_later() -> None:
+            put.append(await redis.send("PING"))
+
+        async with running(node) as peer, gateway(redis, replace(bind, port=peer.port)) as ours:
+            await ours.bound("a-1")
+            ours.binds.untold = lambda *_: ours.binds.tasks.start(put_later())
+            await peer.order("mute", count=1)
+            await shown(peer, unit(0x01, f"*4*1420*1*{COVERED}#", "2a00"))
+            await ours.binds.stop(0.1)
+            assert put == [b"PONG"]
+
+    play(server, scenario)
+
+
 def test_a_cut_link_and_two_sites(server: RunningRedis, node: list[str]) -> None:
     """A dialogue goes on after its link was cut: at the operator's other site, and back again."""
 

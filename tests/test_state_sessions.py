@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from state.errors import Unavailable
 from state.keyed_hash import KeyedHash, load_or_create_key
 from state.link import Redis, open_redis
-from state.sessions import LARGEST_BLOB, SessionStore, Stored
+from state.sessions import LARGEST_BLOB, Beside, SessionStore, Stored
 from tests.redis_server import FailsAt, RunningRedis, running_redis
 
 
@@ -52,6 +52,30 @@ def test_a_session_from_start_to_end(server: RunningRedis) -> None:
             await store.drop("s")
             await store.drop("s")
             assert await store.load("s") is None
+
+    asyncio.run(main())
+
+
+def test_what_is_kept_beside_a_session(server: RunningRedis) -> None:
+    """It is written and dropped in the step that saves the session, or not at all."""
+
+    async def main() -> None:
+        async with emptied(server) as redis:
+            store = SessionStore(redis)
+            assert await store.beside("{s}:b") is None
+            assert await store.save("{s}", 0, b"one", 60, Beside("{s}:b", b"1", 30))
+            assert await store.beside("{s}:b") == b"1"
+            assert 29_000 < await redis.send("PTTL", "{s}:b") <= 30_000
+            for beside in (Beside("{s}:b", b"2", 30), Beside("{s}:b")):
+                assert not await store.save("{s}", 0, b"late", 60, beside)
+            assert await store.beside("{s}:b") == b"1"
+            first = await store.load("{s}")
+            assert first is not None
+            with pytest.raises(ValueError, match="at most"):
+                large = Beside("{s}:b", bytes(LARGEST_BLOB + 1), 30)
+                await store.save("{s}", first.version, b"two", 60, large)
+            assert await store.save("{s}", first.version, b"two", 60, Beside("{s}:b"))
+            assert await store.beside("{s}:b") is None
 
     asyncio.run(main())
 
