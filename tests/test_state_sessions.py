@@ -71,8 +71,8 @@ def test_what_is_kept_beside_a_session(server: RunningRedis) -> None:
             assert await store.beside("{s}:b") == b"1"
             first = await store.load("{s}")
             assert first is not None
+            large = Beside("{s}:b", bytes(LARGEST_BLOB + 1), 30)
             with pytest.raises(ValueError, match="at most"):
-                large = Beside("{s}:b", bytes(LARGEST_BLOB + 1), 30)
                 await store.save("{s}", first.version, b"two", 60, large)
             assert await store.save("{s}", first.version, b"two", 60, Beside("{s}:b"))
             assert await store.beside("{s}:b") is None
