@@ -65,7 +65,7 @@ class EligibilityApi:
         return await self._inquire(key, national_id, retry_key)
 
     async def _inquire(self, key: Key, national_id: str, retry_key: str | None) -> ApiReply:
-        asker = Asker(self._keyed_hash.of("api_key", key.id))
+        asker = Asker(self._keyed_hash.of("api_key", key.id), api_key=key.id)
         try:
             found = await self._inquirer.inquire(
                 national_id, asker, Channel.API, retry_key=retry_key

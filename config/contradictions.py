@@ -16,6 +16,7 @@ def contradictions(settings: "Settings") -> Iterator[str]:
     """One sentence for each, naming file and line."""
     yield from _ports(settings)
     yield from _answers_by_sms(settings)
+    yield from _corrections(settings)
     eligibility = settings.eligibility
     if eligibility.fresh_for > eligibility.usable_for * 24:
         key = _given(settings, "usable_for", "fresh_for", section="eligibility")
@@ -43,6 +44,15 @@ def _answers_by_sms(settings: "Settings") -> Iterator[str]:
         yield (
             f"{settings.where('sms', 'number')}: sms.number: 1 to {_LONGEST_ADDRESS} ASCII "
             "characters are needed (SMPP 3.4, 5.2.8)."
+        )
+
+
+def _corrections(settings: "Settings") -> Iterator[str]:
+    named = settings.journal.corrections_by
+    if named and named not in {bind.operator for bind in settings.smpp if "sms" in bind.carries}:
+        yield (
+            f"{settings.where('journal', 'corrections_by')}: journal.corrections_by: no bind of "
+            f"operator {named!r} carries sms."
         )
 
 

@@ -148,6 +148,22 @@ class LoadSection:
 
 
 @dataclass(frozen=True, slots=True)
+class JournalSection:
+    """The journal of what was told. `kept_for` in days, `timeout` in seconds, `limit` in entries.
+
+    `corrections_by` is an operator that carries SMS, `corrections_rate` messages a second.
+    """
+
+    url: Secret = field(metadata=url("sqlite", "postgresql"))
+    keys: str
+    kept_for: float = field(metadata=within(1, 36500))
+    limit: int = field(metadata=within(1000, 100_000_000))
+    timeout: float = field(metadata=within(0.1, 600))
+    corrections_by: str
+    corrections_rate: float = field(metadata=within(0.1, 10_000))
+
+
+@dataclass(frozen=True, slots=True)
 class LogSection:
     """How much is logged."""
 
@@ -168,6 +184,7 @@ class Settings:
     dialogue: DialogueSection
     eligibility: EligibilitySection
     load: LoadSection
+    journal: JournalSection
     log: LogSection
     document: Document
     defaults: Document
@@ -193,6 +210,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "dialogue": DialogueSection,
     "eligibility": EligibilitySection,
     "load": LoadSection,
+    "journal": JournalSection,
     "log": LogSection,
 }
 

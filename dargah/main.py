@@ -35,6 +35,8 @@ COMMANDS = {
     "rollback": "go back to the generation before",
     "lookup": "verdicts for national IDs",
     "inquiry": "what was told under a tracking code",
+    "journal": "the journal of what was told: its state and its keys",
+    "recall": "find who was told something wrong after a bad load, and correct it",
     "key": "make, list and revoke API keys",
     "dial": "a handset in the terminal: dial a USSD code",
     "text": "a handset in the terminal: send an SMS, and read the reply",

@@ -17,8 +17,9 @@ from config.http_settings import HttpSettings, networks
 from config.settings import Settings
 from dargah.guard import problems
 from dargah.http import Listening, start_http
-from dargah.http_routes import OK, Edges
+from dargah.http_routes import JOURNAL, OK, Edges
 from dargah.ivr_port import ivr_port, peers_of
+from dargah.journal_of_settings import Journalling, journal_of
 from dargah.metrics import Metrics
 from dargah.running import Running, announced
 from dargah.smpp_binds import SmppBinds
@@ -77,11 +78,16 @@ async def serving(
     metrics = Metrics()
     async with AsyncExitStack() as opened:
         stores = await opened.enter_async_context(stores_of(settings))
+        journal = journal_of(settings, stores, metrics.journal)
+        if journal:
+            journal.start()
+            opened.push_async_callback(journal.close, settings.http.drain_timeout / 2)
         gateway = gateway_of(
             stores,
             settings,
             observer=metrics,
             turned=metrics.ussd_turn,
+            journal=journal.journal if journal else None,
             spoken="ivr" in parts,
         )
         await gateway.cache.start()
@@ -100,7 +106,7 @@ async def serving(
             fastagi = await opened.enter_async_context(
                 ivr_port(reactor, settings, gateway, metrics, heard=not carrier)
             )
-        edges = _edges(settings, stores, gateway, binds, parts)
+        edges = _edges(settings, stores, gateway, binds, journal, parts)
         try:
             listening = await start_http(reactor, view, edges, metrics)
         except ConfigError as error:
@@ -194,6 +200,7 @@ def _edges(
     stores: Stores,
     gateway: Gateway,
     binds: SmppBinds | None,
+    journal: Journalling | None,
     parts: frozenset[str],
 ) -> Edges:
     by_sms = settings.ussd.answers_by_sms
@@ -205,6 +212,8 @@ def _edges(
         cache = OK if cache == READS_ONLY else cache
         population = OK if gateway.cache.current else "no generation is loaded"
         components = {"cache": cache, "state": state, "population": population}
+        if journal:
+            components[JOURNAL] = journal.ready
         return components | dict(binds.ready() if binds else {})
 
     return Edges(

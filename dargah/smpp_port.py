@@ -113,6 +113,13 @@ async def smpp_port(
         log.info("smpp_stopped", left=left)
 
 
+def texting_of(settings: Settings) -> dict[str, Numbering]:
+    """The operators that take SMS from us, in the settings' order, and how they are addressed."""
+    wanted = [bind for bind in settings.smpp if SMS in bind.carries]
+    firsts = {bind.operator: bind for bind in reversed(wanted)}
+    return {bind.operator: _numbering(firsts[bind.operator]) for bind in wanted}
+
+
 def _numbering(bind: SmppBind) -> Numbering:
     """TON and NPI of an operator's replies; what is not set stays as it came."""
 

@@ -27,6 +27,7 @@ from eligibility.cache import Cache
 from eligibility.freshness import Freshness
 from eligibility.generation import Generation
 from eligibility.inquiry import Inquiries, InquirySettings, Observer
+from eligibility.journal import Journal
 from eligibility.ledger import Budget, Ledger
 from ivr.version import SpokenVersion
 from state.commands import Commands
@@ -118,12 +119,16 @@ def cache_of(
     noticed: Callable[[Generation], None] | None = None,
 ) -> Cache:
     """Who looks people up; `noticed` is told of each generation that begins to answer."""
+    return Cache(stores.cache, stores.state, freshness_of(settings), noticed=noticed)
+
+
+def freshness_of(settings: Settings) -> Freshness:
+    """How old an answer may be."""
     eligibility = settings.eligibility
-    freshness = Freshness(
+    return Freshness(
         fresh_for=timedelta(hours=eligibility.fresh_for),
         usable_for=timedelta(days=eligibility.usable_for),
     )
-    return Cache(stores.cache, stores.state, freshness, noticed=noticed)
 
 
 def ledger_of(stores: Stores, settings: Settings) -> Ledger:
@@ -179,6 +184,7 @@ def gateway_of(
     *,
     observer: Observer,
     turned: Callable[[str], None],
+    journal: Journal | None = None,
     spoken: bool = True,
 ) -> Gateway:
     """Everything behind the ports, which must be opened: `cache` and `versions` start and close.
@@ -208,6 +214,7 @@ def gateway_of(
         clock=clock,
         below=secrets.randbelow,
         observer=observer,
+        journal=journal,
     )
     conversations = UssdConversations(
         versions,

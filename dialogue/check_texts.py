@@ -12,9 +12,9 @@ from config.errors import ConfigError
 from dialogue.finding import Finding
 from dialogue.paths import LONGEST, Values
 from dialogue.phrases import Phrases, codes_of
-from dialogue.texts import PREFIX, TEXTS, Text, text_of
+from dialogue.texts import CORRECTIONS, PREFIX, TEXTS, Text, texts_in
 from dialogue.tree import Tree
-from dialogue.words import spoken
+from dialogue.words import phrase_text, spoken
 from telecom.segments import split
 
 
@@ -49,10 +49,10 @@ def text_renderings(tree: Tree, phrases: Phrases) -> Iterator[RenderedText]:
     """Every text in every language. Raises KeyError where a phrase or value is missing."""
     for code in codes_of(tree.languages, phrases):
         language = phrases[code]
-        for name, text in TEXTS.items():
+        for name, text in texts_in(language).items():
             for values in _situations(text):
                 (key,) = spoken(language, text.say, (), values)
-                words = text_of(language, name, values)
+                words = phrase_text(language, key, values)
                 yield RenderedText(name, code, language.phrases[key].line, words)
 
 
@@ -87,14 +87,14 @@ def _situations(text: Text) -> list[Values]:
 
 def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     for code in codes_of(tree.languages, phrases):
-        for text in TEXTS.values():
+        for text in texts_in(phrases[code]).values():
             for key in text.say:
                 if key not in phrases[code].phrases:
                     yield Finding(phrases[code].file, 1, f'lacks "{key}", which SMS needs.')
 
 
 def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
-    used = {key for text in TEXTS.values() for key in text.say}
+    used = {key for text in (*TEXTS.values(), *CORRECTIONS.values()) for key in text.say}
     for language in (phrases[code] for code in codes_of(tree.languages, phrases)):
         for key, phrase in language.phrases.items():
             if key.startswith(PREFIX) and key not in used:
@@ -104,7 +104,7 @@ def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
 def _unsaid(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     for code in codes_of(tree.languages, phrases):
         language = phrases[code]
-        for text in TEXTS.values():
+        for text in texts_in(language).values():
             for values in _situations(text):
                 (key,) = spoken(language, text.say, (), values)
                 phrase = language.phrases[key]

@@ -74,6 +74,58 @@ TEXTS: Mapping[str, Text] = MappingProxyType(
 )
 """Everything that can be answered to a text. `told_…`: what was told under a tracking code."""
 
+CORRECTIONS: Mapping[str, Text] = MappingProxyType(
+    {
+        "covered": Text(
+            (
+                "sms_correction_covered_until_as_of",
+                "sms_correction_covered_until",
+                "sms_correction_covered_as_of",
+                "sms_correction_covered",
+            ),
+            ("code",),
+            ("valid_until", "as_of"),
+        ),
+        "not_covered": Text(
+            (
+                "sms_correction_not_covered_since_as_of",
+                "sms_correction_not_covered_since",
+                "sms_correction_not_covered_as_of",
+                "sms_correction_not_covered",
+            ),
+            ("code",),
+            ("since", "as_of"),
+        ),
+        "pending": Text(
+            ("sms_correction_pending_as_of", "sms_correction_pending"), ("code",), ("as_of",)
+        ),
+        "not_found": Text(
+            ("sms_correction_not_found_as_of", "sms_correction_not_found"), ("code",), ("as_of",)
+        ),
+    }
+)
+"""What is sent to who was told something wrong. A language may lack all of these: phrases that were
+written before there were any; then those that come with Dargah are said."""
+
+
+def texts_in(language: Language) -> dict[str, Text]:
+    """The texts that a language must have, and the corrections if it has one of them."""
+    texts = dict(TEXTS)
+    if has_corrections(language):
+        texts |= {f"correction_{name}": text for name, text in CORRECTIONS.items()}
+    return texts
+
+
+def has_corrections(language: Language) -> bool:
+    """Whether a language has any phrase of a correction."""
+    return any(key in language.phrases for text in CORRECTIONS.values() for key in text.say)
+
+
+def correction_of(language: Language, name: str, values: Mapping[str, Value]) -> str:
+    """The words of a correction. Raises KeyError for a phrase or value that is not there."""
+    (key,) = spoken(language, CORRECTIONS[name].say, (), values)
+    return phrase_text(language, key, values)
+
 
 def text_of(language: Language, name: str, values: Mapping[str, Value]) -> str:
     """The words. Raises KeyError for a phrase or value that is not there."""

@@ -1,21 +1,27 @@
 """What an inquiry gives back to whoever asked, whatever the channel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from eligibility.verdict import Verdict
 from telecom.channel import Channel
+from telecom.msisdn import Msisdn
 
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks: a keyed hash of a mobile number or of an API key's id, never the number itself.
+    """Who asks, known by `token`: a keyed hash of a number or of an API key's id.
 
-    `known` is False where the network withheld the number: no repeat is recognised then.
+    `known` is False where the network withheld the number: no repeat is recognised then. The
+    others are for the journal, which seals them: the number, or the API key's id, and whose
+    network the question came by, where that is known.
     """
 
     token: str
     known: bool = True
+    contact: Msisdn | None = field(default=None, compare=False)
+    api_key: str = field(default="", compare=False)
+    operator: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from eligibility.national_id import NationalId
+from eligibility.national_id import InvalidId, NationalId, check_digit
 
 PEOPLE_IN_BUCKET: Final = 128
 
@@ -35,6 +35,8 @@ NINE: Final = 10**9
 TWELVE: Final = 10**12
 _NINE_FACTOR: Final = 618_033_989
 _TWELVE_FACTOR: Final = 618_033_988_749
+_NINE_INVERSE: Final = pow(_NINE_FACTOR, -1, NINE)
+_TWELVE_INVERSE: Final = pow(_TWELVE_FACTOR, -1, TWELVE)
 
 
 def spread(national_id: NationalId) -> int:
@@ -106,3 +108,20 @@ class Layout:
         family = self.foreigners if len(national_id.digits) == 12 else self.nationals
         bucket, place = divmod(spread(national_id), family.width)
         return b"%b%d" % (family.prefix, bucket), b"%d" % place
+
+
+def person_at(family: Family, bucket: int, place: int) -> NationalId | None:
+    """Who lies at a place of a bucket: `Layout.address` the other way round.
+
+    None where nobody can: outside the family, or ten equal digits.
+    """
+    q = bucket * family.width + place
+    if not (0 <= place < family.width and 0 <= q < family.space):
+        return None
+    if family.space == TWELVE:
+        return NationalId(f"{q * _TWELVE_INVERSE % TWELVE:012}")
+    nine = q * _NINE_INVERSE % NINE
+    try:
+        return NationalId.parse(f"{nine:09}{check_digit(nine)}")
+    except InvalidId:
+        return None

@@ -1,8 +1,8 @@
 """
 One inquiry, from an ID as it was typed to an answer with its tracking code.
 
-    parse the ID ─▶ look the person up  ┐ at once ─▶ write what was told ─▶ answer
-                    budget and code     ┘
+    parse the ID ─▶ look the person up  ┐ at once ─▶ write what was told  ┐ at once ─▶ answer
+                    budget and code     ┘            journal it           ┘
 
 Whatever fails on the way, the person gets a true sentence: where the people cannot be looked up
 the outcome is CANNOT_CHECK; where only the ledger is away the verdict stands, the code is made
@@ -20,10 +20,12 @@ from typing import Protocol
 import structlog
 
 from eligibility.answer import Answer, Asker, OverBudget
+from eligibility.journal import Journal
 from eligibility.ledger import NO_LIMIT, Budget, Entry, Kept, Ledger, Opened, Refused
 from eligibility.national_id import InvalidId, NationalId
 from eligibility.tracking_code import new_code
 from eligibility.verdict import CANNOT_CHECK, INVALID_ID, Verdict
+from state.commands import Reply
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash
 from telecom.channel import Channel
@@ -89,6 +91,7 @@ class Inquiries:
         clock: Callable[[], datetime],
         below: Callable[[int], int],
         observer: Observer | None = None,
+        journal: Journal | None = None,
     ) -> None:
         self._people = people
         self._ledger = ledger
@@ -97,6 +100,7 @@ class Inquiries:
         self._clock = clock
         self._below = below
         self._observer = observer
+        self._journal = journal
         self._unrecorded: deque[Entry] = deque(maxlen=MAX_UNRECORDED)
 
     async def inquire(
@@ -120,12 +124,15 @@ class Inquiries:
             return OverBudget(opened.retry_after)
         code = opened.code if opened else new_code(self._below)
         entry = Entry(code, asker.token, hashed, channel, looked, self._people.generation, now)
+        repeat = bool(opened and opened.repeat)
+        journalling = _Journalling(self._journal, person, asker, repeat)
+        journalling.write(entry)
         if opened:
-            code = await self._record(entry, retry_key)
+            code = await self._record(entry, retry_key, journalling)
         else:
             self._keep_for_later(entry)
         self._count(channel, looked, began)
-        return Answer(looked, code, repeat=bool(opened and opened.repeat))
+        return Answer(looked, code, repeat)
 
     async def follow_up(self, code: str) -> Kept | None:
         """What was told under a code. Raises Unavailable.
@@ -157,14 +164,18 @@ class Inquiries:
             log.warning("ledger_unavailable", step="open", reason=type(error).__name__)
             return None
 
-    async def _record(self, entry: Entry, retry_key: str | None) -> str:
+    async def _record(
+        self, entry: Entry, retry_key: str | None, journalling: "_Journalling"
+    ) -> str:
         """Write the entry, under another code where its own is taken; the code it went under."""
         try:
             for _ in range(MAX_CODES_TRIED):
                 if await self._ledger.record(entry):
                     await self._catch_up()
+                    await journalling.done()
                     return entry.code
                 entry = replace(entry, code=new_code(self._below))
+                await journalling.write_instead(entry)
                 await self._ledger.rename(entry.asker, entry.person, entry.code, retry_key)
         except _FAULTS as error:
             log.warning("ledger_unavailable", step="record", reason=type(error).__name__)
@@ -193,3 +204,34 @@ class Inquiries:
     def _count(self, channel: Channel, verdict: Verdict, began: float) -> None:
         if self._observer:
             self._observer.answered(channel, verdict, time.perf_counter() - began)
+
+
+class _Journalling:
+    """The journal's part of one inquiry. Nothing here fails: see Journal.write."""
+
+    __slots__ = ("_asker", "_journal", "_person", "_repeat", "_sent")
+
+    def __init__(
+        self, journal: Journal | None, person: NationalId, asker: Asker, repeat: bool
+    ) -> None:
+        self._journal = journal
+        self._person = person
+        self._asker = asker
+        self._repeat = repeat
+        self._sent: asyncio.Future[Reply] | None = None
+
+    def write(self, entry: Entry) -> None:
+        """Let it travel with what is written to Redis next."""
+        if self._journal is not None:
+            self._sent = self._journal.write(self._person, self._asker, entry, repeat=self._repeat)
+
+    async def write_instead(self, entry: Entry) -> None:
+        """The entry under another code, the one before taken back."""
+        if self._journal is not None:
+            await self._journal.take_back(self._sent)
+            self.write(entry)
+
+    async def done(self) -> None:
+        """Until it is in the stream, which it is as a rule: its reply came before the ledger's."""
+        if self._sent is not None and not self._sent.done():
+            await asyncio.wait([self._sent])

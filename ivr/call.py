@@ -173,7 +173,8 @@ class Calls:
         try:
             pres = int(environment["callingpres"] or 0)
             if not pres & _RESTRICTED and pres & 0x03 != _FAILED_SCREENING:
-                return Asker(self._hashes.of("asker", Msisdn.parse(environment["callerid"]).digits))
+                number = Msisdn.parse(environment["callerid"])
+                return Asker(self._hashes.of("asker", number.digits), contact=number)
         except (NotAnMsisdn, ValueError):
             pass
         return Asker(self._hashes.of("call", environment["uniqueid"]), known=False)

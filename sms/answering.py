@@ -157,7 +157,9 @@ class Answering:
         digits = source.digits
         if source.ton == _INTERNATIONAL and not digits.startswith(("+", "0")):
             digits = f"+{digits}"
-        return Asker(self._hashes.of("asker", Msisdn.parse(digits).digits))
+        number = Msisdn.parse(digits)
+        token = self._hashes.of("asker", number.digits)
+        return Asker(token, contact=number, operator=self._operator)
 
     def _reply(self, taken: Taken, text: str) -> Reply:
         as_set = self._numbering

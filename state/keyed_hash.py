@@ -31,9 +31,13 @@ class KeyedHash:
 
     def of(self, kind: str, value: str) -> str:
         """32 hexadecimal digits. The same value of another kind has another hash."""
+        return self.octets(kind, value).hex()
+
+    def octets(self, kind: str, value: str) -> bytes:
+        """The same as 16 octets."""
         label = kind.encode()
         message = len(label).to_bytes(2, "big") + label + value.encode()
-        return hmac.digest(self._key, message, hashlib.sha256)[:HASH_OCTETS].hex()
+        return hmac.digest(self._key, message, hashlib.sha256)[:HASH_OCTETS]
 
 
 def load_or_create_key(

@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eligibility.buckets import NINE, TWELVE, Layout, spread
+from eligibility.buckets import NINE, TWELVE, Layout, person_at, spread
 from eligibility.national_id import NationalId, check_digit
 
 NATIONALS = st.integers(0, NINE - 1).map(lambda n: NationalId(f"{n:09}{check_digit(n)}"))
@@ -30,6 +30,27 @@ def test_address(layout: Layout, person: NationalId) -> None:
     assert int(bucket) < family.buckets
     assert 0 <= int(field) < family.width
     assert int(bucket) * family.width + int(field) == spread(person)
+
+
+@given(LAYOUTS, PEOPLE)
+def test_a_place_leads_back_to_its_person(layout: Layout, person: NationalId) -> None:
+    """Who lies at an address is found again from the address alone."""
+    family = layout.foreigners if person.foreign else layout.nationals
+    bucket, place = divmod(spread(person), family.width)
+    nobody = not person.foreign and len(set(person.digits)) == 1
+    assert person_at(family, bucket, place) == (None if nobody else person)
+
+
+@given(LAYOUTS, st.integers(-5, 2 * 10**9), st.integers(-5, 2 * 10**12))
+def test_a_place_that_nobody_has_names_nobody(layout: Layout, bucket: int, place: int) -> None:
+    """Outside its bucket, or its family, a place is nobody's."""
+    for family in (layout.nationals, layout.foreigners):
+        person = person_at(family, bucket, place)
+        if person is not None:
+            key, field = layout.address(person)
+            assert (key, int(field)) == (family.key(bucket), place)
+        elif 0 <= place < family.width and 0 <= bucket * family.width + place < family.space:
+            assert family is layout.nationals, "ten equal digits are nobody's, twelve may be"
 
 
 def test_factors() -> None:

@@ -236,9 +236,9 @@ class UssdConversations:
     async def _following(self, request: UssdRequest | UssdUnit, todo: Todo) -> Turn:
         """The session after this request. Raises Unavailable or ReplyError."""
         if isinstance(todo, GoOn):
-            return await self._turning.go_on(todo, request.msisdn, request.limit)
+            return await self._turning.go_on(todo, request)
         assert isinstance(todo, Begin)
-        return await self._turning.begin(todo, request.msisdn, request.limit)
+        return await self._turning.begin(todo, request)
 
     def _unkept(self, following: Turn, limit: Limit) -> UssdReply:
         """What to say where the session cannot be kept: its end, if it has come to it."""

@@ -146,6 +146,11 @@ class UssdUnit:
     at: float
 
     @property
+    def operator(self) -> str:
+        """Whose network it came by."""
+        return self.dialogue.operator
+
+    @property
     def msisdn(self) -> Msisdn:
         """Whose handset it is."""
         return self.dialogue.msisdn

@@ -23,13 +23,15 @@ from dialogue.version import Version, Versions
 from eligibility.answer import Asker
 from state.keyed_hash import KeyedHash
 from telecom.channel import Channel
-from telecom.msisdn import Msisdn
 from telecom.screen import Limit
 from telecom.service_code import NotAServiceCode, TooMuchDialled, match, normalise_dialled
 from ussd.rendering import render
-from ussd.requests import Begin, GoOn
+from ussd.requests import Begin, GoOn, UssdRequest, UssdUnit
 from ussd.resuming import Resuming
 from ussd.sessions import Heard, HeardUnit, Session, Told
+
+Asking = UssdRequest | UssdUnit
+"""Who asks, by what operator, and what their screen holds."""
 
 MOST_INPUTS = 16
 """Answers dialled at once beyond this are not menu answers any more."""
@@ -97,13 +99,13 @@ class Turning:
         self._language = language
         self._clock = clock
 
-    async def begin(self, todo: Begin, msisdn: Msisdn, limit: Limit, *, anew: bool = False) -> Turn:
+    async def begin(self, todo: Begin, request: Asking, *, anew: bool = False) -> Turn:
         """A session from its first request: the code, and what was dialled after it.
 
         anew: it is known that the person does not want to go on with another.
         """
         version = self._versions.current
-        conversation = self._conversation(version, msisdn, EXPIRED)
+        conversation = self._conversation(version, request, EXPIRED)
         entry, inputs = "", list[str]()
         try:
             if found := match(version.tree.entries, todo.dialled):
@@ -122,13 +124,13 @@ class Turning:
             # Asked together, so that they travel together.
             show, offered = await asyncio.gather(
                 conversation.start(entry, language=self._language),
-                self._resuming.offered(msisdn, entry, limit),
+                self._resuming.offered(request.msisdn, entry, request.limit),
             )
             if offered is not None:
-                return self._offer(*offered, todo.heard, limit)
+                return self._offer(*offered, todo.heard, request.limit)
         else:
             show = await conversation.start(entry, inputs, language=self._language)
-        screens, noticed = self._first_screens(version, show, limit)
+        screens, noticed = self._first_screens(version, show, request.limit)
         session = Session(conversation.state, screens, show.last, todo.heard, entry=entry)
         told = told_by(conversation, show)
         return Turn(session, version, show, told, noticed=noticed, anew=anew)
@@ -151,7 +153,7 @@ class Turning:
         return Turn(session, version, show, turned=Turned.OFFERED)
 
     async def _offer_answered(
-        self, todo: GoOn, kept: Session, version: Version, msisdn: Msisdn, limit: Limit
+        self, todo: GoOn, kept: Session, version: Version, request: Asking
     ) -> Turn:
         """The session after the offer: the one that was cut off, a new one, or the offer again."""
         session, heard = todo.session, todo.heard
@@ -164,17 +166,17 @@ class Turning:
             return Turn(resumed, version, turned=Turned.RESUMED)
         if key in (GO_ON, ANEW):
             begin = Begin(f"{session.entry}#", "", heard)
-            return await self.begin(begin, msisdn, limit, anew=True)
+            return await self.begin(begin, request, anew=True)
         tries = session.state.tries + 1
         if tries >= version.tree.tries:
-            conversation = self._conversation(version, msisdn, session.state)
+            conversation = self._conversation(version, request, session.state)
             show = conversation.leave(version.tree.exits.tries)
-            screens = tuple(render(version.phrases, show, limit))
+            screens = tuple(render(version.phrases, show, request.limit))
             return Turn(Session(conversation.state, screens, show.last, heard), version, show)
         again = replace(session, state=replace(session.state, tries=tries), heard=heard, page=0)
         return Turn(again, version, turned=Turned.OFFERED)
 
-    async def go_on(self, todo: GoOn, msisdn: Msisdn, limit: Limit) -> Turn:
+    async def go_on(self, todo: GoOn, request: Asking) -> Turn:
         """The session after an answer: another page, or what the dialogue says next."""
         session, heard = todo.session, todo.heard
         # A version that nobody knows any more: the one in service says that it is expired.
@@ -190,15 +192,17 @@ class Turning:
             if session.last:
                 return Turn(session.turned(0, heard), version)
         if session.offer is not None:
-            return await self._offer_answered(todo, session.offer, version, msisdn, limit)
-        conversation = self._conversation(version, msisdn, session.state)
+            return await self._offer_answered(todo, session.offer, version, request)
+        conversation = self._conversation(version, request, session.state)
         show = await conversation.reply(todo.typed)
-        screens = tuple(render(version.phrases, show, limit))
+        screens = tuple(render(version.phrases, show, request.limit))
         after = Session(conversation.state, screens, show.last, heard, entry=session.entry)
         return Turn(after, version, show, told_by(conversation, show))
 
-    def _conversation(self, version: Version, msisdn: Msisdn, state: State) -> Conversation:
-        asker = Asker(self._hashes.of("asker", msisdn.digits))
+    def _conversation(self, version: Version, request: Asking, state: State) -> Conversation:
+        number = request.msisdn
+        token = self._hashes.of("asker", number.digits)
+        asker = Asker(token, contact=number, operator=request.operator)
         return Conversation(
             version.tree,
             self._inquirer,

@@ -9,6 +9,7 @@ from config.errors import ConfigError
 from config.settings import Settings, read_settings
 from dargah.dialogue_of_settings import prove_entry, voices_of
 from dargah.ivr_port import peers_of, prompts_folder
+from dargah.journal_of_settings import prove_journal
 from dargah.serving import http_settings
 from dargah.wiring import dialogue_folders, guide_folder
 from dialogue.check import findings, read_dialogue
@@ -46,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     except ConfigError as error:
         print(error, *error.others, sep="\n")
         return 1
-    for proof in (http_settings, peers_of):
+    for proof in (http_settings, peers_of, prove_journal):
         try:
             proof(settings)
         except ConfigError as error:
