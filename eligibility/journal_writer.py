@@ -35,7 +35,7 @@ LINGER: Final = 0.2
 """Seconds that entries may gather where few come: a transaction for each would cost more."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 TENDED_EVERY: Final = 1.0
-KEYS_REREAD_EVERY: Final = 10.0
+KEYS_REREAD_EVERY: Final = 2.0
 FORGOTTEN_EVERY: Final = 60.0
 FORGET_AT_ONCE: Final = 2_000
 LEASE_KEY: Final = "{journal}:retention"

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 
 from eligibility.answer import Answer, Asker
 from eligibility.inquiry import Inquiries, InquirySettings
+from eligibility.inquiry import People as LooksUp
 from eligibility.journal import STREAM, Journal
 from eligibility.journal_keys import JournalKeys
 from eligibility.journal_sql import JournalTable
@@ -85,7 +86,7 @@ class Bed:
     address: RunningRedis
     now: datetime = NOON
     limit: int = 1000
-    people: People = field(default_factory=People)
+    people: LooksUp = field(default_factory=People)
     counts: Counts = field(default_factory=Counts)
     below: Callable[[int], int] = secrets.randbelow
 

@@ -26,7 +26,18 @@ from state.errors import Unavailable
 from state.sealed import Unreadable
 from telecom.channel import Channel
 from telecom.msisdn import Msisdn
-from tests.journal_bed import ALI, COVERED, NOON, OTHER, PERSON, PHARMACY, SARA, Bed, with_bed
+from tests.journal_bed import (
+    ALI,
+    COVERED,
+    NOON,
+    OTHER,
+    PERSON,
+    PHARMACY,
+    SARA,
+    Bed,
+    People,
+    with_bed,
+)
 from tests.redis_server import FailsAt, RunningRedis, running_redis
 
 DAYS = st.dates(date(1950, 1, 1), date(2129, 1, 1)) | st.none()
@@ -210,12 +221,12 @@ def test_while_the_stream_is_full_answers_wait_and_are_not_lost(server: RunningR
         for number in range(989120000001, 989120000004):
             await bed.ask(Asker(str(number), contact=Msisdn(str(number))))
         await bed.journal.tend(bed.now)
-        assert bed.journal.full
+        full = [bed.journal.full]
         waiting = await bed.ask(SARA)
         assert (len(await bed.stream()), bed.journal.kept) == (3, 1)
         await bed.redis.send("DEL", STREAM)
         await bed.journal.tend(bed.now)
-        assert not bed.journal.full
+        assert [*full, bed.journal.full] == [True, False]
         assert [one.code for one in await bed.stream()] == [waiting.tracking_code]
         assert bed.counts.counts["lost"] == 0
 
@@ -258,7 +269,7 @@ def test_who_could_not_be_answered_is_in_the_journal_too(server: RunningRedis) -
     """A fault of ours is journalled as CANNOT_CHECK."""
 
     async def test(bed: Bed) -> None:
-        bed.people.answer = CANNOT_CHECK
+        bed.people = People(CANNOT_CHECK)
         await bed.ask()
         (told,) = await bed.stream()
         assert told.outcome is Outcome.CANNOT_CHECK

@@ -18,7 +18,7 @@ def options(parser: argparse.ArgumentParser) -> None:
     does = parser.add_subparsers(dest="does", required=True, metavar="status|keys|rotate-key")
     does.add_parser("status", help="how many answers are in SQL, and how many wait in Redis")
     does.add_parser("keys", help="every key, and how many answers are kept under it")
-    does.add_parser("rotate-key", help="make a new key; running gateways follow in ten seconds")
+    does.add_parser("rotate-key", help="make a new key; running gateways follow in two seconds")
 
 
 def run(args: argparse.Namespace) -> int:
