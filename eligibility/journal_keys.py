@@ -27,9 +27,10 @@ _NAME: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z-([0-9a-f]{8})\.key")
 
 @dataclass(frozen=True, slots=True)
 class JournalKey:
-    """One key. `id` is eight hexadecimal digits; `name` that of its file."""
+    """One key. `id` is eight hexadecimal digits, `id_octets` the same; `name` that of its file."""
 
     id: str
+    id_octets: bytes
     name: str
     hashes: KeyedHash = field(repr=False)
     seal: Seal = field(repr=False)
@@ -88,6 +89,7 @@ class JournalKeys:
             raise ValueError(f"{path} is not the key that its name says")
         return JournalKey(
             key_id,
+            bytes.fromhex(key_id),
             path.name,
             KeyedHash(_derived(key, b"hash")),
             Seal(_derived(key, b"seal"), self._random_bytes),

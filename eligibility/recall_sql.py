@@ -107,7 +107,9 @@ class RecallTable:
             .scalar_subquery()
         )
         counted_later = exists().where(
-            _same(again, doubted), again.c.number > doubted.c.number, *_in_doubt(question, again)
+            _same(again, doubted),
+            again.c.number > doubted.c.number,
+            *_in_doubt(question, again, found_by_person=True),
         )
         wanted = (
             select(last, doubted.c.number.label("doubted"))
@@ -265,14 +267,21 @@ def _tells(table: Any) -> ColumnElement[bool]:
     return told
 
 
-def _in_doubt(question: Question, table: Any) -> list[ColumnElement[bool]]:
+def _in_doubt(
+    question: Question, table: Any, *, found_by_person: bool = False
+) -> list[ColumnElement[bool]]:
+    # An expression has no index. SQLite would take that of the generation, which half the table
+    # has, and leave the person's, which a few rows have.
+    generation, at = table.c.generation, table.c.at_us
+    if found_by_person:
+        generation, at = generation + 0, at + 0
     said = [_tells(table)]
     if question.generation is not None:
-        said.append(table.c.generation == question.generation)
+        said.append(generation == question.generation)
     if question.since is not None:
-        said.append(table.c.at_us >= question.since)
+        said.append(at >= question.since)
     if question.until is not None:
-        said.append(table.c.at_us < question.until)
+        said.append(at < question.until)
     return said
 
 

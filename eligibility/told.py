@@ -93,7 +93,7 @@ def pack_told(
     operator = asker.operator.encode()[:255]
     head = _HEAD.pack(
         _VERSION,
-        bytes.fromhex(key.id),
+        key.id_octets,
         microseconds(entry.at),
         _CHANNEL_CODES[entry.channel],
         _OUTCOME_CODES[verdict.outcome],
