@@ -259,9 +259,11 @@ async def _put(
     one: Correction,
     pause: Callable[[float], Awaitable[None]],
 ) -> None:
+    # Not by its row's number: a recall that was made anew has other rows for the same correction.
+    once = f"correction {one.inquiry} {one.told} {one.now}"
     while True:
         try:
-            await unasked.put(operator, contact, one.text, once=f"correction {one.number}")
+            await unasked.put(operator, contact, one.text, once=once)
         except Full:
             await pause(FULL_PAUSE)
         else:

@@ -1,8 +1,8 @@
 """
 What a recall asks of the journal in SQL, and where its corrections wait to be sent.
 
-A correction's `state`: prepared, then sending (it may be with the network), then sent. What was
-prepared and not sent is replaced by the next recall.
+A correction's `state`: prepared, then sending (it may be in an outbox), then sent. What is not sent
+is replaced by the next recall; an outbox knows what it has been given already.
 """
 
 from collections.abc import Iterable, Sequence
@@ -159,7 +159,7 @@ class RecallTable:
         """What was said instead, and when, by the number of the inquiry: corrections sent."""
         wanted = (
             select(CORRECTIONS.c.inquiry, CORRECTIONS.c.now, CORRECTIONS.c.changed_us)
-            .where(CORRECTIONS.c.state != PREPARED)
+            .where(CORRECTIONS.c.state == SENT)
             .order_by(CORRECTIONS.c.number)
         )
         async with self._database.begin() as connection:
@@ -178,7 +178,7 @@ class RecallTable:
             began_us=now,
         )
         async with self._database.begin() as connection:
-            await connection.execute(delete(CORRECTIONS).where(CORRECTIONS.c.state == PREPARED))
+            await connection.execute(delete(CORRECTIONS).where(CORRECTIONS.c.state != SENT))
             made = await connection.execute(row)
             assert made.inserted_primary_key is not None
             return int(made.inserted_primary_key[0])

@@ -15,7 +15,7 @@ from eligibility.freshness import Freshness
 from eligibility.generations import Generations
 from eligibility.journal_sql import JournalTable
 from eligibility.recall import Contradiction, Recaller, Refused, Tally
-from eligibility.recall_sql import BY_SMS, SENT, Correction, Question, RecallTable
+from eligibility.recall_sql import BY_SMS, SENDING, SENT, Correction, Question, RecallTable
 from eligibility.saying import Saying
 from eligibility.sql import Database
 from eligibility.told import microseconds
@@ -315,6 +315,9 @@ def test_who_was_sent_a_correction_holds_that(
         assert await table.left(recall) == 1
         (prepared,) = await table.unsent(recall, 0, 10)
         assert (prepared.code, prepared.told, prepared.text) == (code, wrong.asked.told, "text")
+        await table.mark([prepared.number], SENDING, microseconds(office.bed.now))
+        assert await table.left(recall) == 1
+        assert await office.codes() == {code}, "a sending that broke off is begun again"
         await table.mark([prepared.number], SENT, microseconds(office.bed.now))
         assert await table.left(recall) == 0
         assert await office.codes() == set()
