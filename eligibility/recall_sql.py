@@ -119,9 +119,13 @@ class RecallTable:
             .order_by(doubted.c.number)
             .limit(most)
         )
+        found: list[Asked] = []
         async with self._database.begin() as connection:
-            rows = (await connection.execute(wanted)).mappings().all()
-        return [_asked(row) for row in rows], int(rows[-1]["doubted"]) if rows else after
+            # As they come: a chunk's rows beside what is made of them would take twice as much.
+            async for row in (await connection.stream(wanted)).mappings():
+                found.append(_asked(row))
+                after = row["doubted"]
+        return found, after
 
     async def keys_since(self, at: int) -> list[str]:
         """The ids of the keys under which anything was journalled since a moment."""

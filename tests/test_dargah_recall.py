@@ -5,6 +5,7 @@ import json
 import re
 import secrets
 import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ def bind(port: int) -> str:
     """Settings with one bind, "a-1" of the operator "a"."""
     return f"""{ANY_PORTS}
 [journal]
-corrections_rate = 1000.0
+corrections_rate = 2.0
 [[smpp]]
 name = "a-1"
 operator = "a"
@@ -106,6 +107,19 @@ class Site:
         }
         kind = "application/x-www-form-urlencoded"
         return code_in(await self.post("/ussd", urlencode(form), Content_Type=kind))
+
+    async def killed_while_sending(self, phone: Handset) -> str:
+        """Begin to send, and kill -9 when the phone has the first text; that text."""
+        words = (sys.executable, "-m", "dargah.main", "recall", "--send")
+        nowhere = subprocess.DEVNULL
+        sending = await asyncio.create_subprocess_exec(
+            *words, env=self.gateway.environment, stdout=nowhere, stderr=nowhere
+        )
+        try:
+            return (await phone.message()).text
+        finally:
+            sending.kill()
+            assert await sending.wait() == -9
 
     async def sample(self, name: str) -> float:
         """One sample of the metrics."""
@@ -199,9 +213,13 @@ def test_who_was_told_something_wrong_is_told_what_is_right(tmp_path: Path) -> N
             assert "1 differ, but the registry changed the record" in found
             assert "by SMS 4, through their own system 1" in found
 
+            before = at.operator.network.counts["submitted"]
+            texts = [await at.killed_while_sending(phone)]
+            # What it had marked and not handed over comes with the rest, and nothing twice.
             assert (await at.said("recall", "--send")).startswith("4 corrections")
-            texts = [(await phone.message()).text for _ in range(3)]
+            texts += [(await phone.message()).text for _ in range(2)]
             texts.append((await web.message()).text)
+            assert at.operator.network.counts["submitted"] == before + 4
             assert {code_in(text) for text in texts} == {by_ussd, by_sms, gone, by_web}
             assert held not in texts
             assert changed not in texts
@@ -256,7 +274,6 @@ def test_a_recall_says_why_it_cannot_be(tmp_path: Path) -> None:
             for words, why in (
                 ((), "which answers are in doubt"),
                 (("--generation", "1"), "No generation is loaded"),
-                (("--send",), "No recall is prepared"),
                 (("--since", "yesterday"), "a time is written such as"),
                 (("--send", "--changed"), "give it --generation alone"),
             ):
