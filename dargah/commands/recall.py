@@ -82,6 +82,11 @@ async def _prepare(settings: Settings, question: Question, *, changed: bool, dry
         finally:
             await versions.close()
     _print(found, dry_run=dry_run)
+    if question.generation == found.generation.number:
+        print(
+            f"Generation {question.generation} itself answers: it was compared with its own "
+            "changes. If it is the bad one, load the right file or roll back, and recall again."
+        )
     return 0
 
 
