@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import structlog
 
 from dialogue.lookups import Inquiries, is_own, told_values
-from dialogue.phrases import Language, read_as
+from dialogue.phrases import Language, codes_of, read_as
 from dialogue.preferences import Preferences
 from dialogue.steps import Value
 from dialogue.texts import TEXTS, text_of
@@ -28,8 +28,8 @@ from telecom.segments import split
 
 log = structlog.get_logger("sms")
 
-LATIN = "en"
-"""What is spoken to those who write in Latin letters, where the tree offers it."""
+ENGLISH = "en"
+"""What is spoken to those who write it, where the tree offers it."""
 
 _TEXT_OF = {
     Outcome.COVERED: "covered",
@@ -52,8 +52,8 @@ class Said:
 class Answers:
     """What to answer, in the version in service.
 
-    In the language that the person chose last on any channel; else in Latin letters to those who
-    wrote them, else in the tree's first.
+    In the language that the person chose last on any channel; else in English to those who wrote
+    it, in Latin letters to those who wrote them, and in the tree's first language to all others.
     """
 
     def __init__(
@@ -84,7 +84,12 @@ class Answers:
             chosen = await self._preferences.language(asker)
         version = self._versions.current
         tree = version.tree
-        wanted = (chosen or "", LATIN if request.latin else "")
+        wanted = [chosen or "", ENGLISH if request.english else ""]
+        if request.latin:
+            # Whoever writes so may have no other letters.
+            codes = codes_of(tree.languages, version.phrases)
+            wanted += [code for code in codes if version.phrases[code].gsm_only and "-" in code]
+            wanted.append(ENGLISH)
         code = next((each for each in wanted if tree.speaks(each)), tree.languages[0])
         return read_as(version.phrases, code)
 
