@@ -42,7 +42,7 @@ async def publish(settings: Settings, chosen: Mapping[str, Path], by: str) -> in
     except BadBundle as error:
         raise Failure(str(error)) from None
     if not new:
-        print(f"Version {bundle.digest} is in service already.")
+        print(f"Version {bundle.digest} is in service already; gateways that refused it try again.")
         return 0
     for name, folder in folders.items():
         print(f"{name:<9} from {folder}")
