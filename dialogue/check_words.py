@@ -114,7 +114,12 @@ def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
             yield Finding(tree.file, 1, f'the language "{code}" has no phrase file {code}.toml.')
     for key, screen in users(tree).items():
         for code in codes_of(tree.languages, phrases):
-            if code in phrases and key not in phrases[code].phrases:
+            if code not in phrases or key in phrases[code].phrases:
+                continue
+            if key.startswith(GUIDE):
+                file, line = _written(phrases, key)
+                yield Finding(file, line, f"has no words in [{code}].", screen.name)
+            else:
                 yield Finding(
                     tree.file,
                     screen.line,
@@ -132,6 +137,13 @@ def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
                     f'the script "{script}" has no phrase file {script}.toml.',
                     screen.name,
                 )
+
+
+def _written(phrases: Phrases, key: str) -> tuple[str, int]:
+    """The file and line of a phrase of the guide, in the first language that has it."""
+    found = (one.phrases[key] for one in phrases.values() if key in one.phrases)
+    phrase = next(found, None)
+    return (phrase.file, 1) if phrase else ("", 1)
 
 
 def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
@@ -230,6 +242,11 @@ def _too_long(tree: Tree, language: Language, rendered: Rendered) -> Iterator[Fi
     if len(rendered.pages) == 1:
         return
     shown = "\n―\n".join(rendered.pages)
+    file, at = tree.file, rendered.line
+    if isinstance(screen, Message) and screen.say[0].startswith(GUIDE):
+        # Too long is a topic, not the menu that it hangs from.
+        phrase = language.phrases[screen.say[0]]
+        file, at = phrase.file, phrase.line
     if not rendered.paged:
         in_line = " / ".join("".join(rendered.pages).split("\n"))
         octets = octets_of(rendered.pages[0])
@@ -243,8 +260,8 @@ def _too_long(tree: Tree, language: Language, rendered: Rendered) -> Iterator[Fi
         )
     if len(rendered.pages) > MOST_PAGES:
         yield Finding(
-            tree.file,
-            rendered.line,
+            file,
+            at,
             f'"{rendered.screen}" needs {len(rendered.pages)} USSD pages in "{language.code}";'
             f" nobody turns more than {MOST_PAGES}.",
             screen.name,

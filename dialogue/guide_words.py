@@ -40,12 +40,12 @@ def _with_guide(language: Language, guide: Guide) -> Language:
     for topic in guide.topics:
         words = topic.words.get(language.code)
         if words is not None:
-            texts[text_key(topic.name)] = _plain(words.ussd, words.lines["ussd"])
-            texts[title_key(topic.name)] = _plain(words.title, words.lines["title"])
+            texts[text_key(topic.name)] = _plain(words.ussd, words.lines["ussd"], topic.file)
+            texts[title_key(topic.name)] = _plain(words.title, words.lines["title"], topic.file)
     merged: Mapping[str, Phrase] = {**language.phrases, **texts}
     return replace(language, phrases=merged)
 
 
-def _plain(text: str, line: int) -> Phrase:
+def _plain(text: str, line: int, file: str) -> Phrase:
     """A text without values: its braces are braces."""
-    return Phrase(text.replace("{", "{{").replace("}", "}}"), frozenset(), line)
+    return Phrase(text.replace("{", "{{").replace("}", "}}"), frozenset(), line, file)

@@ -32,11 +32,15 @@ _PLAIN = re.compile(r"[^\x00-\x09\x0b-\x1f\x7f]*")
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """One text, the values it needs, and the line where it stands."""
+    """One text, the values it needs, and the line where it stands.
+
+    `file` is where, if it is not the language's own.
+    """
 
     text: str
     values: frozenset[str]
     line: int
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)

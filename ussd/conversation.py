@@ -239,8 +239,7 @@ class UssdConversations:
             pass
         if len(inputs) > MOST_INPUTS:
             # The code is right, and none of it is to be answered as if the rest had not come.
-            conversation.state = replace(EXPIRED, language=self._language or "")
-            show = conversation.leave(version.tree.exits.turns)
+            show = await conversation.refuse(version.tree.exits.turns, language=self._language)
         else:
             show = await conversation.start(entry, inputs, language=self._language)
         notice = self._versions.notice()
