@@ -1,5 +1,6 @@
 """
-The guide's words among the phrases: guide.brokers.title for a menu, guide.brokers for a screen.
+The guide's words among the phrases: guide.brokers.title for a menu, guide.brokers for a screen,
+guide.brokers.sms for a text message.
 
 No phrase of an author has a dot in its name, so none is hidden.
 """
@@ -17,6 +18,11 @@ PREFIX = "guide."
 def text_key(topic: str) -> str:
     """The phrase that says what a topic is."""
     return f"{PREFIX}{topic}"
+
+
+def sms_key(topic: str) -> str:
+    """The phrase that is a topic's text message."""
+    return f"{PREFIX}{topic}.sms"
 
 
 def title_key(topic: str) -> str:
@@ -41,6 +47,7 @@ def _with_guide(language: Language, guide: Guide) -> Language:
         words = topic.words.get(language.code)
         if words is not None:
             texts[text_key(topic.name)] = _plain(words.ussd, words.lines["ussd"], topic.file)
+            texts[sms_key(topic.name)] = _plain(words.sms, words.lines["sms"], topic.file)
             texts[title_key(topic.name)] = _plain(words.title, words.lines["title"], topic.file)
     merged: Mapping[str, Phrase] = {**language.phrases, **texts}
     return replace(language, phrases=merged)
