@@ -137,8 +137,7 @@ def _keys_differ(tree: Tree, menu: Menu) -> Iterator[Finding]:
     for language in tree.languages:
         here = _offered(tree, first, menu.name, language)
         for channel in others:
-            there = _offered(tree, channel, menu.name, language)
-            for mine, theirs in ((mine, theirs) for mine in here for theirs in there):
+            for mine, theirs in _like(here, _offered(tree, channel, menu.name, language)):
                 same_key = mine.key == theirs.key
                 same_way = (mine.go, mine.language) == (theirs.go, theirs.language)
                 both_languages = _of_languages(tree, mine) and _of_languages(tree, theirs)
@@ -158,6 +157,17 @@ def _keys_differ(tree: Tree, menu: Menu) -> Iterator[Finding]:
                         f" and under {theirs.key} on {channel}.",
                         theirs.line,
                     )
+
+
+def _like(here: tuple[Option, ...], there: tuple[Option, ...]) -> Iterator[tuple[Option, Option]]:
+    """Options of two channels that have the key in common, or the way."""
+    found: dict[object, list[Option]] = {}
+    for option in there:
+        found.setdefault(option.key, []).append(option)
+        found.setdefault((option.go, option.language), []).append(option)
+    for mine in here:
+        for theirs in [*found.get(mine.key, ()), *found.get((mine.go, mine.language), ())]:
+            yield mine, theirs
 
 
 def _of_languages(tree: Tree, option: Option) -> bool:

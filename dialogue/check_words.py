@@ -22,6 +22,8 @@ from telecom.channel import Channel
 from telecom.screen import octets_of, pages
 
 MOST_PAGES = 9
+LONGEST_TEXT = 4000
+"""Characters of a screen that are rendered: whatever has more has far too many pages."""
 
 
 def word_findings(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
@@ -32,7 +34,9 @@ def word_findings(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     yield from _letters(tree, phrases)
     if missing:
         return
-    yield from _values_differ(tree, phrases)
+    if differ := list(_values_differ(tree, phrases)):
+        yield from differ
+        return
     yield from on_every_channel(tree, lambda view: _unsaid(view, phrases))
     for rendered in renderings(tree, phrases):
         yield from _too_long(tree.on(Channel.USSD), phrases[rendered.language], rendered)
@@ -58,7 +62,8 @@ def renderings(tree: Tree, phrases: Phrases) -> Iterator[Rendered]:
     """As `shown` on USSD, in words, as pages."""
     for screen, show in shown(tree, phrases, Channel.USSD):
         language = phrases[show.language]
-        screens = pages(words(phrases, show), language.more, language.back)
+        text = words(phrases, show)[:LONGEST_TEXT]
+        screens = pages(text, language.more, language.back)
         paged = not isinstance(screen, Lookup) and screen.paged
         yield Rendered(screen.name, show.language, screen.line, tuple(screens), paged)
 

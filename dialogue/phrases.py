@@ -26,6 +26,7 @@ VALUES = frozenset({"valid_until", "since", "as_of", "told_on", "code", "minutes
 """What a phrase may say in braces: four dates, a tracking code, a number of minutes."""
 
 LONGEST_PHRASE = 1000
+MOST_LANGUAGES = 20
 _KEY_LINE = re.compile(r"[0-9]{1,2} \S[^\n]{0,19}")
 _PLAIN = re.compile(r"[^\x00-\x09\x0b-\x1f\x7f]*")
 
@@ -104,6 +105,8 @@ def load_phrases(folder: Path | Traversable) -> Phrases:
         )
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be read ({error.strerror}).") from None
+    if len(files) > MOST_LANGUAGES:
+        raise ConfigError(f"{folder}: holds more than {MOST_LANGUAGES} languages.")
     languages = {}
     for file in files:
         code = file.name.removesuffix(".toml")
