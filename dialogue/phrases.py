@@ -19,7 +19,8 @@ from config.errors import ConfigError
 from config.toml_lines import Document, read_toml
 from dialogue.toml_table import NAME, Table
 
-CODE = re.compile(NAME.pattern + "(?:-[a-z]{4})?")
+LANGUAGE = re.compile("[a-z]{2,3}")
+CODE = re.compile(LANGUAGE.pattern + "(?:-[a-z]{4})?")
 """A language, or a script of it: ISO 639 and ISO 15924, in small letters."""
 
 VALUES = frozenset({"valid_until", "since", "as_of", "told_on", "code", "minutes"})

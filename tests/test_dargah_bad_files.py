@@ -98,7 +98,7 @@ BROKEN: dict[str, tuple[str, Breaking, str]] = {
     "too many options": (TREE, after(CROWD), "more than 200"),
     "too many languages": (
         TREE,
-        put('["fa", "en"]', str([f"l{n}" for n in range(21)])),
+        put('["fa", "en"]', str([f"a{chr(97 + n)}" for n in range(21)])),
         "more than 20",
     ),
     "ten megabytes": (TREE, after(TEN_MEGABYTES), "goes on after"),
