@@ -96,7 +96,12 @@ def test_only_known_addresses() -> None:
 def test_what_somebody_has_to_see_to() -> None:
     """A missing owner or circular and a review that is due are named, and nothing is stopped."""
     (found,) = guide_reminders(guide(), date(2026, 11, 21))
-    assert str(found) == 'sickness_pay.toml:7: "circular" is not said yet.'
+    assert str(found) == (
+        'sickness_pay.toml:7: "circular" is not said yet: ask Insurance, and write its number,'
+        ' or "none".'
+    )
+    none = ('circular = ""', 'circular = "none"')
+    assert guide_reminders(guide(none), date(2026, 11, 21)) == []
     said = ('circular = ""', 'circular = "12"')
     due = guide().topics[0].review_due
     assert guide_reminders(guide(said), due - timedelta(days=1)) == []

@@ -253,7 +253,9 @@ class UssdConversations:
         # A version that nobody knows any more: the one in service says that it is expired.
         version = await self._versions.of(session.state.tree) or self._versions.current
         spoken = session.state.language
-        if version.tree.speaks(spoken) and len(session.pages) > 1:
+        # Turning pages is no answer, and ends by the conversation's time alone.
+        late = 0 < session.state.since < self._clock() - version.tree.seconds
+        if version.tree.speaks(spoken) and len(session.pages) > 1 and not late:
             language = read_as(version.phrases, spoken)
             key = normalise_dialled(todo.typed).strip("#")
             if key == language.more_key and session.page < len(session.pages) - 1:
