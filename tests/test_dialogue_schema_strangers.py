@@ -116,7 +116,7 @@ def test_strangers_find_nothing_wrong_with_what_is_shipped() -> None:
             assert marked(TOPICS, tomllib.loads(topic.read_text(encoding="utf-8"))) == ""
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), st.booleans())
 def test_trees(draw: st.DataObject, shipped: bool) -> None:
     """A tree that is changed anywhere is refused by both, or taken by both."""
@@ -128,7 +128,7 @@ def test_trees(draw: st.DataObject, shipped: bool) -> None:
         assert BEYOND_A_SCHEMA.search(said), said
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.data())
 def test_topics(draw: st.DataObject) -> None:
     """A topic that is changed anywhere is refused by both, or taken by both."""

@@ -35,7 +35,7 @@ def told(answer: Answer, language: str = "fa") -> list[str]:
         (
             Answer(verdict(Outcome.COVERED, valid_until=UNTIL, stale=True), CODE),
             [
-                "درمان تا ۱۴۰۵/۱۲/۲۹ معتبر است (طبق اطلاعات ۱۴۰۵/۰۸/۳۰).",
+                "اعتبار درمان تا ۱۴۰۵/۱۲/۲۹ است (طبق اطلاعات ۱۴۰۵/۰۸/۳۰).",
                 "کد پیگیری: 48305172606",
             ],
             [

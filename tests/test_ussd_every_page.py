@@ -87,7 +87,7 @@ def notices(phrases: Phrases) -> st.SearchStrategy[Notice | None]:
     return st.none() | allowed.map(lambda said: Notice(said, NOON, "Sara", NOON))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data(), st.booleans())
 def test_every_page_fits_and_every_way_ends(
     line: tuple[asyncio.Runner, Redis], data: st.DataObject, shipped: bool
@@ -137,7 +137,7 @@ def test_every_page_fits_and_every_way_ends(
     runner.run(play())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data(), st.sampled_from(sorted(PHRASES)), answers())
 def test_every_text_is_one_message(
     data: st.DataObject, code: str, answer: Answer | OverBudget
