@@ -5,7 +5,7 @@ guide.brokers.sms for a text message.
 No phrase of an author has a dot in its name, so none is hidden.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
 
@@ -13,6 +13,7 @@ from dialogue.guide import Guide, load_guide
 from dialogue.phrases import Language, Phrase, Phrases
 
 PREFIX = "guide."
+_TITLE = ".title"
 
 
 def text_key(topic: str) -> str:
@@ -27,7 +28,15 @@ def sms_key(topic: str) -> str:
 
 def title_key(topic: str) -> str:
     """The phrase for a topic's line in a menu."""
-    return f"{PREFIX}{topic}.title"
+    return f"{PREFIX}{topic}{_TITLE}"
+
+
+def titles(language: Language) -> Iterator[tuple[str, str]]:
+    """Every topic that a language has words for, and its title."""
+    for key, phrase in language.phrases.items():
+        if key.startswith(PREFIX) and key.endswith(_TITLE):
+            name = key.removeprefix(PREFIX).removesuffix(_TITLE)
+            yield name, phrase.text.format()
 
 
 @cache

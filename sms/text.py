@@ -24,6 +24,9 @@ from persian.letters import normalise
 LONGEST: Final = 1000
 """Characters looked at; a message of three parts has about two hundred."""
 
+LONGEST_NAME: Final = 60
+"""Characters in which somebody names a service."""
+
 LIKE_AN_ID: Final = range(6, 20)
 """So many digits were meant for an ID, if there is nothing better; fewer are something else."""
 
@@ -76,11 +79,13 @@ class Help:
     why: Why = Why.ASKED
     latin: bool = False
     english: bool = False
+    about: str = field(default="", compare=False, repr=False)
 
 
 Request = Eligibility | Code | Help
 """`latin`: written in Latin letters, so that Latin letters can be read; `english`: in words that
-no Persian in Latin letters has."""
+no Persian in Latin letters has. `about`: the words themselves where they are few; they may be the
+name of a service."""
 
 
 def read(text: str) -> Request:
@@ -97,7 +102,8 @@ def read(text: str) -> Request:
             return Eligibility(one, latin, english)
         case [_, *_]:
             return Help(Why.SEVERAL, latin, english)
-    return Help(Why.ASKED, latin, english)
+    about = " ".join(lines)
+    return Help(Why.ASKED, latin, english, about if len(about) <= LONGEST_NAME else "")
 
 
 def _find(lines: list[str]) -> list[str] | None:
