@@ -253,7 +253,7 @@ def _too_long(tree: Tree, language: Language, rendered: Rendered) -> Iterator[Fi
         phrase = language.phrases[screen.say[0]]
         file, at = phrase.file, phrase.line
     if not rendered.paged:
-        in_line = " / ".join("".join(rendered.pages).split("\n"))
+        in_line = " / ".join("\n".join(rendered.pages).split("\n"))
         octets = octets_of(rendered.pages[0])
         yield Finding(
             tree.file,
