@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Iterator
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -16,8 +17,8 @@ import pytest
 
 from config.errors import ConfigError
 from config.settings import read_settings
+from dargah.commands import check
 from dargah.dialogue_of_settings import own_version
-from dargah.main import main
 from dargah.publishing import publish
 from tests.gateway_process import ANY_PORTS, GatewayProcess, running_gateway
 from tests.ussd_line import MENU
@@ -174,7 +175,7 @@ def test_each_says_it_in_one_sentence(
     says = BROKEN[what][2]
     sentence = re.compile(rf"{re.escape(str(tmp_path))}/\w+/[\w-]+\.toml:\d+: [^\n]+")
 
-    assert main(["--settings", str(path), "check"]) == 1
+    assert check.run(Namespace(settings=path, screens=False)) == 1
     lines = capsys.readouterr().out.splitlines()
     told = [line for line in lines if sentence.fullmatch(line)]
     assert any(says in line for line in told), lines[:5]
@@ -192,7 +193,7 @@ def test_each_says_it_in_one_sentence(
 def test_what_is_whole_is_published(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same files unbroken hold: it is the breaking that is found."""
     path = copied(tmp_path)
-    assert main(["check", "--settings", str(path)]) == 0
+    assert check.run(Namespace(settings=path, screens=False)) == 0
     assert "hold" in capsys.readouterr().out
     assert own_version(read_settings(path, {})).tree.screens
 
