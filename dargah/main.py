@@ -12,7 +12,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -135,8 +135,16 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
             module = importlib.import_module(f"dargah.commands.{name}")
             module.options(command)
             command.set_defaults(run=module.run)
-            command.add_argument("--settings", type=Path, metavar="FILE", default=argparse.SUPPRESS)
+            for one in (command, *_inner(command)):
+                one.add_argument("--settings", type=Path, metavar="FILE", default=argparse.SUPPRESS)
     return parser
+
+
+def _inner(command: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The commands of a command, such as `dialogue publish`."""
+    for action in command._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.values()
 
 
 if __name__ == "__main__":

@@ -82,6 +82,7 @@ async def serving(
             settings,
             observer=metrics,
             turned=metrics.ussd_turn,
+            in_service=metrics.dialogue_in_service,
             spoken="ivr" in parts,
         )
         await gateway.cache.start()

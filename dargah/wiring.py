@@ -179,15 +179,24 @@ def gateway_of(
     *,
     observer: Observer,
     turned: Callable[[str], None],
+    in_service: Callable[[str], None] = lambda _: None,
     spoken: bool = True,
 ) -> Gateway:
     """Everything behind the ports, which must be opened: `cache` and `versions` start and close.
 
+    `in_service` is told the version of the dialogue, at first and whenever it changes;
     `spoken`: the telephone is served too. Raises ConfigError for a dialogue that does not hold.
     """
     own_dialogue = own_version(settings, spoken=spoken)
     tree, phrases = own_dialogue.tree, own_dialogue.phrases
-    versions = LiveVersions(own_dialogue, Published(stores.state), building(settings), clock=clock)
+    versions = LiveVersions(
+        own_dialogue,
+        Published(stores.state),
+        building(settings),
+        clock=clock,
+        noticed=lambda version: in_service(version.digest),
+    )
+    in_service(own_dialogue.digest)
     preferences = Preferences(
         stores.state, kept_for=timedelta(days=settings.dialogue.preferences_kept_for)
     )

@@ -159,9 +159,9 @@ def test_a_handset_goes_step_by_step(tmp_path: Path) -> None:
     with running_gateway() as gateway:
         assert gateway.run("load", csv(tmp_path, ROW)).returncode == 0
         assert soon(lambda: get(gateway.http, "/readyz")[0] == 200)
-        done = gateway.run("dial", "*1666#", given=f"9\n1\n{COVERED}\n")
+        done = gateway.run("dial", "*1666#", given=f"9\n1\n1\n{COVERED}\n")
         assert "in force until 1469/01/01" in done.stdout
-        assert done.stdout.count("┌") == 4
+        assert done.stdout.count("┌") == 5
         # This phone chose English; another one did not.
         assert "This code is not in use" in gateway.run("dial", "*99#").stdout
         unknown = gateway.run("dial", "*99#", "--msisdn", "09120000001")
