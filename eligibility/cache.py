@@ -64,8 +64,10 @@ class Cache:
     async def refresh(self) -> None:
         """Look the pointer up. Raises Unavailable, ReplyError, BadGeneration."""
         current = await self._generations.current()
-        before, self._current = self._current, current
-        if current and current != before and self._noticed:
+        if current == self._current:
+            return  # the same object goes on, and with it what was judged of its people
+        self._current = current
+        if current and self._noticed:
             self._noticed(current)
 
     async def start(self) -> None:

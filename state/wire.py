@@ -24,6 +24,8 @@ NOT_ENOUGH = object()
 # Its stub takes tuples of one item. It refuses bool, which str() would write as a word.
 _pack = cast("Callable[[tuple[Arg, ...]], bytes]", hiredis.pack_command)
 
+_THREE = b"*3\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n"
+
 # The server is there, and cannot answer yet or any more. A client has nothing to put right.
 TRY_LATER = frozenset({"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
 
@@ -104,7 +106,7 @@ class Wire(asyncio.Protocol):
         """Join this turn's write. Raises TypeError for an argument Redis cannot take."""
         if len(self._waiting) >= self._in_flight:
             return failed(self._loop, Unavailable("busy"))
-        packed = _pack(args)
+        packed = _packed(args)
         if not self._out:
             self._loop.call_soon(self._write)
         self._out.append(packed)
@@ -185,6 +187,15 @@ class Wire(asyncio.Protocol):
         for future, _ in waiting:
             fail(future, Unavailable(reason))
         self._owner.wire_lost(self, reason)
+
+
+def _packed(args: tuple[Arg, ...]) -> bytes:
+    """As `_pack`; a command of three words in bytes, such as a lookup, at half the price."""
+    if len(args) == 3:
+        name, key, rest = args
+        if name.__class__ is bytes and key.__class__ is bytes and rest.__class__ is bytes:
+            return _THREE % (len(name), name, len(key), key, len(rest), rest)
+    return _pack(args)
 
 
 def _name(command: Arg) -> str:
