@@ -23,7 +23,8 @@ from dargah.wiring import cache_of, clock, stores_of
 from eligibility.cache import Cache
 from eligibility.load import LoadOptions
 from eligibility.national_id import NationalId
-from eligibility.population import people, write_population
+from eligibility.population import people
+from eligibility.population_file import write_population
 from eligibility.verdict import Outcome
 from persian.jalali import tehran_date
 from state.link import Redis
