@@ -4,22 +4,21 @@ import argparse
 import asyncio
 import json
 import os
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from config.settings import Settings, read_settings
-from dargah.bench_cache import bench_cache, table
+from dargah.bench_cache import STOP, bench_cache
 from dargah.bench_dialogue import bench_dialogue, dialogue_table
+from dargah.bench_table import table
 from dargah.failures import Failure
 from dargah.loop import new_loop
 from dargah.stage import stage_of
 from dargah.wiring import required_folder
 from eligibility.population import MOST
 from state.embedded import stopped
-
-STOP = 120.0
-"""Seconds for the bench's Redis to end before its folder is removed."""
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -45,10 +44,16 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=settings.data_folder) as folder:
         own = _settings_of_bench(settings, Path(folder))
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            measured = runner.run(bench_cache(own, args.people, args.seconds))
+            measured = runner.run(bench_cache(own, args.people, args.seconds, _told))
             runner.run(stopped(own.data_folder, STOP))
     print(json.dumps(measured.as_json()) if args.json else table(measured))
     return 0
+
+
+def _told(doing: str) -> None:
+    """Some of it takes minutes: say what is done, where somebody may be looking."""
+    if sys.stderr.isatty():
+        print(f"{doing} ...", file=sys.stderr)
 
 
 def _dialogue(settings: Settings, args: argparse.Namespace) -> int:
