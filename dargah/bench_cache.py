@@ -24,7 +24,14 @@ from dargah.loop import spare_the_collector
 from dargah.memory_watch import Memory, MemoryWatch
 from dargah.steady import Asked, Steady, steady
 from dargah.wiring import cache_of, clock, stores_of
-from dargah.yardsticks import IN_FLIGHT, Line, Yardsticks, yardsticks
+from dargah.yardsticks import (
+    IN_FLIGHT,
+    Line,
+    Yardsticks,
+    best_lines,
+    best_yardsticks,
+    yardsticks,
+)
 from eligibility.cache import Cache
 from eligibility.national_id import NationalId
 from eligibility.person_store import write_person
@@ -36,6 +43,8 @@ from state.embedded import stopped
 from state.link import Redis
 from state.stores import Stores
 
+ROUNDS = 3
+"""Ours and the yardsticks take turns, and the best of each counts: others use the machine too."""
 RATES = (700, 7_000, 30_000)
 RATE_DURING_LOAD = 7_000
 SEED = 1420
@@ -124,18 +133,18 @@ async def bench_cache(
             layout = cache.current.layout
             fields = [layout.address(NationalId.parse(digits)) for digits in known]
             spare_the_collector()  # as the gateway does
-            told("looking people up, as fast as it goes")
-            lines = [
-                Line(in_flight, await _lookups(cache, known, in_flight, seconds))
-                for in_flight in IN_FLIGHT
-            ]
-            told("measuring the yardsticks")
-            limits = await yardsticks(stores.cache, fields, seconds)
+            told("looking people up, as fast as it goes, and measuring the yardsticks")
+            ours: list[tuple[Line, ...]] = []
+            limits: list[Yardsticks] = []
+            for _ in range(ROUNDS):
+                rates = [await _lookups(cache, known, n, seconds / ROUNDS) for n in IN_FLIGHT]
+                ours.append(tuple(map(Line, IN_FLIGHT, rates)))
+                limits.append(await yardsticks(stores.cache, fields, seconds / ROUNDS))
             await _change(stores.cache, cache, known[::CHANGED_EVERY])
-            rates = []
+            offered = []
             for rate in RATES:
                 told(f"looking people up, {rate:,} a second offered")
-                rates.append(await steady(cache, asked, rate, asyncio.sleep(seconds)))
+                offered.append(await steady(cache, asked, rate, asyncio.sleep(seconds)))
     told("restarting Redis")
     began = time.perf_counter()
     await stopped(settings.data_folder, STOP)
@@ -153,9 +162,9 @@ async def bench_cache(
         first_load=first_load,
         octets_a_person=memory["used_memory_dataset"] / number,
         used_memory=memory["used_memory"],
-        lines=tuple(lines),
-        yardsticks=limits,
-        rates=tuple(rates),
+        lines=best_lines(ours),
+        yardsticks=best_yardsticks(limits),
+        rates=tuple(offered),
         stop=stop,
         restart=restart,
         second_load=await loading,

@@ -56,6 +56,23 @@ async def yardsticks(
     return Yardsticks(benchmark, prepared, tuple(plain))
 
 
+def best_lines(rounds: Sequence[tuple[Line, ...]]) -> tuple[Line, ...]:
+    """Of each number at once the quickest."""
+    return tuple(
+        max(lines, key=lambda line: line.per_second) for lines in zip(*rounds, strict=True)
+    )
+
+
+def best_yardsticks(rounds: Sequence[Yardsticks]) -> Yardsticks:
+    """Of each yardstick the quickest."""
+    benchmarks = [one.redis_benchmark for one in rounds if one.redis_benchmark is not None]
+    return Yardsticks(
+        redis_benchmark=max(benchmarks, default=None),
+        prepared=max(one.prepared for one in rounds),
+        redis_asyncio=best_lines([one.redis_asyncio for one in rounds]),
+    )
+
+
 async def _redis_benchmark(redis: Redis, key: bytes, lookups: int) -> float | None:
     program = shutil.which("redis-benchmark")
     if program is None:

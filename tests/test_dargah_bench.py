@@ -22,7 +22,7 @@ from dargah.bench_table import table
 from dargah.failures import Failure
 from dargah.memory_watch import Memory, MemoryWatch, family, sparkline
 from dargah.steady import Asked, Hearing, Steady, quantile, steady
-from dargah.yardsticks import Line, Yardsticks, yardsticks
+from dargah.yardsticks import Line, Yardsticks, best_yardsticks, yardsticks
 from eligibility.national_id import NationalId
 from eligibility.verdict import CANNOT_CHECK, Outcome, Verdict
 from state.errors import Unavailable
@@ -199,6 +199,17 @@ def test_yardsticks_ask_for_who_is_there() -> None:
         assert (measured.redis_benchmark is None) == (shutil.which("redis-benchmark") is None)
         with pytest.raises(ValueError, match="not found"):
             prepared_lookups(redis.address, [(b"b0", b"99")], 0.01)
+
+
+def test_the_best_round_counts() -> None:
+    """Whatever else the machine does, it makes nothing quicker."""
+    rounds = [
+        Yardsticks(1.0, 5.0, (Line(1, 7.0), Line(50, 1.0))),
+        Yardsticks(2.0, 4.0, (Line(1, 6.0), Line(50, 3.0))),
+    ]
+    assert best_yardsticks(rounds) == Yardsticks(2.0, 5.0, (Line(1, 7.0), Line(50, 3.0)))
+    without = [replace(one, redis_benchmark=None) for one in rounds]
+    assert best_yardsticks(without).redis_benchmark is None
 
 
 def bench() -> CacheBench:
