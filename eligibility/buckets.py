@@ -106,9 +106,10 @@ class Layout:
 
     def address(self, national_id: NationalId) -> tuple[bytes, bytes]:
         """The key and the field of a person."""
-        q = spread(national_id)
         if len(national_id.digits) == 10:
+            q = national_id.number // 10 * _NINE_FACTOR % NINE  # spread(), without its call
             width = self.width
             return self._key_of_national % (q // width), b"%d" % (q % width)
+        q = spread(national_id)
         width = self.foreign_width
         return self._key_of_foreigner % (q // width), b"%d" % (q % width)
