@@ -9,6 +9,7 @@ machine may be shared, so that the ratios count, not the numbers alone.
 
 import asyncio
 import json
+import os
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -70,9 +71,12 @@ class LoadRun:
 @dataclass(frozen=True, slots=True)
 class CacheBench:
     """What was measured. `restart` is seconds from nothing to the first right answer, `stop` those
-    in which Redis saved and ended; `meanwhile` are the lookups during the second load."""
+    in which Redis saved and ended; `meanwhile` are the lookups during the second load;
+    `load_before` is how many processes wanted a processor in the minute before."""
 
     people: int
+    processors: int
+    load_before: float
     population_seconds: float
     first_load: LoadRun
     octets_a_person: float
@@ -115,6 +119,7 @@ async def bench_cache(
 
     `told` hears what is done next, for who waits.
     """
+    load_before = os.getloadavg()[0]
     began = time.perf_counter()
     told(f"writing {number:,} people")
     path = settings.data_folder / f"people-{number}.csv"
@@ -158,6 +163,8 @@ async def bench_cache(
         meanwhile = await steady(cache, asked, RATE_DURING_LOAD, loading)
     return CacheBench(
         people=number,
+        processors=os.cpu_count() or 1,
+        load_before=load_before,
         population_seconds=written,
         first_load=first_load,
         octets_a_person=memory["used_memory_dataset"] / number,

@@ -21,6 +21,10 @@ def _rows(bench: CacheBench) -> Iterator[str]:
         f"{bench.people:,} people in {used:,.0f} MiB of Redis, {bench.octets_a_person:.1f} octets "
         f"a person; the file was written in {bench.population_seconds:.1f} s"
     )
+    yield (
+        f"on {bench.processors} processors, of which others used about {bench.load_before:.1f} in "
+        "the minute before"
+    )
     yield ""
     yield f"{'lookups a second':<36}" + "".join(f"{n:>7} at once" for n in IN_FLIGHT)
     yield _rates("dargah (ID to verdict)", bench.lines)

@@ -220,6 +220,8 @@ def bench() -> CacheBench:
     rate = Steady(700.0, 2100, 0, 0.01, 0.1, 0.2, 0.3, (0.2, 0.4))
     return CacheBench(
         people=1_000_000,
+        processors=2,
+        load_before=0.5,
         population_seconds=0.5,
         first_load=load,
         octets_a_person=18.0,
