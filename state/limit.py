@@ -41,7 +41,7 @@ def prepared_lookups(
                 selector.register(peer.socket, selectors.EVENT_READ, peer)
                 peer.ask(turns, each)
             began = time.perf_counter()
-            while (now := time.perf_counter()) - began < seconds:
+            while (now := time.perf_counter()) - began < seconds or not done:
                 for ready, _ in selector.select(1):
                     if ready.data.hear():
                         done += each
