@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from dargah.bench_cache import CacheBench, LoadRun
 from dargah.memory_watch import sparkline
-from dargah.steady import Steady
+from dargah.open_loop import Steady
 from dargah.yardsticks import IN_FLIGHT, Line
 
 _MIB = 1 << 20

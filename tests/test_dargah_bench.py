@@ -21,7 +21,7 @@ from dargah.bench_cache import CacheBench, LoadRun
 from dargah.bench_table import table
 from dargah.failures import Failure
 from dargah.memory_watch import Memory, MemoryWatch, family, sparkline
-from dargah.steady import Asked, Hearing, Steady, quantile, steady
+from dargah.open_loop import Asked, Hearing, Steady, quantile, steady
 from dargah.yardsticks import Line, Yardsticks, best_yardsticks, yardsticks
 from eligibility.national_id import NationalId
 from eligibility.verdict import CANNOT_CHECK, Outcome, Verdict
