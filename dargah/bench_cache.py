@@ -2,7 +2,7 @@
 `dargah bench cache`: the eligibility cache at a size, from an ID as typed to a verdict object.
 
 On a private Redis filled through the ordinary loader, in this order: a load, lookups as fast as
-they go beside the yardsticks (dargah/yardsticks.py), lookups at offered rates (dargah/open_loop.py),
+they go beside the yardsticks (dargah/yardsticks.py), at offered rates (dargah/open_loop.py),
 a restart of Redis with the people in place, and a second load while people are looked up. The
 machine may be shared, so that the ratios count, not the numbers alone.
 """
