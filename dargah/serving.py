@@ -1,7 +1,6 @@
 """A gateway that runs: Redis, what stands on it, and the ports; opened and closed in order."""
 
 import asyncio
-import gc
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +18,7 @@ from dargah.guard import problems
 from dargah.http import Listening, start_http
 from dargah.http_routes import OK, Edges
 from dargah.ivr_port import ivr_port, peers_of
+from dargah.loop import spare_the_collector
 from dargah.metrics import Metrics
 from dargah.running import Running, announced
 from dargah.smpp_binds import SmppBinds
@@ -110,20 +110,9 @@ async def serving(
         http, scraped = _urls(listening, settings)
         running = Running(os.getpid(), http, scraped, fastagi, carrier)
         opened.enter_context(announced(settings.data_folder, running))
-        _spare_the_collector()
+        spare_the_collector()
         log.info("serving", http=http, metrics=scraped, fastagi=fastagi, binds=len(settings.smpp))
         yield Serving(stores, gateway, http, scraped, fastagi, binds)
-
-
-def _spare_the_collector() -> None:
-    """Let the garbage collector look less often, and never again at what the start made.
-
-    An answer makes and drops some hundred small objects and no cycles; with the default
-    thresholds the collector took a fifth of the time, and its full runs made the slowest answers.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 async def _stop(listening: Listening, within: float) -> None:

@@ -1,5 +1,5 @@
 """
-The cache: one HGET a lookup, and never a wrong "not found".
+The cache: one HGET a lookup, one more for whom it does not find, and never a wrong "not found".
 
 The generation that answers is held in memory and looked up again twice a second. A person who is
 not in their bucket is believed to be unknown only where the same bucket says that it is whole: an
@@ -64,8 +64,10 @@ class Cache:
     async def refresh(self) -> None:
         """Look the pointer up. Raises Unavailable, ReplyError, BadGeneration."""
         current = await self._generations.current()
-        before, self._current = self._current, current
-        if current and current != before and self._noticed:
+        if current == self._current:
+            return  # the same object goes on, and with it what was judged of its people
+        self._current = current
+        if current and self._noticed:
             self._noticed(current)
 
     async def start(self) -> None:
@@ -84,13 +86,8 @@ class Cache:
     async def find(self, person: NationalId) -> Found:
         """What the cache knows. Raises Unavailable, ReplyError, BadRecord."""
         current = self._current
-        if current is not None:
-            key, field = current.layout.address(person)
-            packed = await self._cache.send(b"HGET", key, field)
-            if packed is not None:
-                return _found(packed, current)
-            if found := await self._find_or_be_sure(person, current):
-                return found
+        if current is not None and (found := await self._find_or_be_sure(person, current)):
+            return found
         # The generation may have been freed, or the first one loaded, since the last look.
         try:
             await self.refresh()

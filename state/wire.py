@@ -24,6 +24,8 @@ NOT_ENOUGH = object()
 # Its stub takes tuples of one item. It refuses bool, which str() would write as a word.
 _pack = cast("Callable[[tuple[Arg, ...]], bytes]", hiredis.pack_command)
 
+_THREE = b"*3\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n"
+
 # The server is there, and cannot answer yet or any more. A client has nothing to put right.
 TRY_LATER = frozenset({"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
 
@@ -104,7 +106,11 @@ class Wire(asyncio.Protocol):
         """Join this turn's write. Raises TypeError for an argument Redis cannot take."""
         if len(self._waiting) >= self._in_flight:
             return failed(self._loop, Unavailable("busy"))
-        packed = _pack(args)
+        try:  # as _pack does it, at half the price: a lookup is three words in bytes
+            name, key, field = args
+            packed = _THREE % (len(name), name, len(key), key, len(field), field)  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # a text, a number, or not three
+            packed = _pack(args)
         if not self._out:
             self._loop.call_soon(self._write)
         self._out.append(packed)
@@ -143,20 +149,22 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Give each reply to the command it answers."""
-        reader = self._reader
-        popleft = self._waiting.popleft
+        waiting = self._waiting
+        popleft = waiting.popleft
+        gets = self._reader.gets
+        # Nothing is sent in between: who waits for a future runs in a later turn.
+        before = len(waiting)
         try:
-            reader.feed(data)
-            gets = reader.gets
+            self._reader.feed(data)
             while (reply := gets()) is not NOT_ENOUGH:
                 future, command = popleft()
-                self._answered += 1
                 if reply.__class__ is _Refusal:
                     self._refuse(future, command, reply)
                 elif not future.done():
                     future.set_result(reply)
         except (_Refusal, IndexError):
             self.drop("a reply that is not Redis's protocol")
+        self._answered += before - len(waiting)
 
     def _refuse(self, future: asyncio.Future[Reply], command: Arg, refusal: _Refusal) -> None:
         code = refusal.code

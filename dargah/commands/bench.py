@@ -4,13 +4,15 @@ import argparse
 import asyncio
 import json
 import os
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from config.settings import Settings, read_settings
-from dargah.bench_cache import bench_cache, table
+from dargah.bench_cache import STOP, bench_cache
 from dargah.bench_dialogue import bench_dialogue, dialogue_table
+from dargah.bench_table import table
 from dargah.failures import Failure
 from dargah.loop import new_loop
 from dargah.stage import stage_of
@@ -18,14 +20,18 @@ from dargah.wiring import required_folder
 from eligibility.population import MOST
 from state.embedded import stopped
 
-STOP = 120.0
-"""Seconds for the bench's Redis to end before its folder is removed."""
-
 
 def options(parser: argparse.ArgumentParser) -> None:
     """What may follow `dargah bench`."""
     parser.add_argument("what", choices=["cache", "dialogue"], help="what to measure")
-    parser.add_argument("--people", type=int, default=1_000_000, metavar="N", help="(1,000,000)")
+    parser.add_argument(
+        "--people",
+        type=int,
+        default=1_000_000,
+        metavar="N",
+        help="for cache (1,000,000: a minute); a country's 45,000,000 need 10 GB of disk and, for "
+        "each of two loads, some minutes",
+    )
     parser.add_argument(
         "--seconds", type=float, default=3.0, metavar="S", help="for each measurement (3)"
     )
@@ -45,10 +51,18 @@ def run(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="bench-", dir=settings.data_folder) as folder:
         own = _settings_of_bench(settings, Path(folder))
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            measured = runner.run(bench_cache(own, args.people, args.seconds))
-            runner.run(stopped(own.data_folder, STOP))
+            try:
+                measured = runner.run(bench_cache(own, args.people, args.seconds, _told))
+            finally:
+                runner.run(stopped(own.data_folder, STOP))
     print(json.dumps(measured.as_json()) if args.json else table(measured))
     return 0
+
+
+def _told(doing: str) -> None:
+    """Some of it takes minutes: say what is done, where somebody may be looking."""
+    if sys.stderr.isatty():
+        print(f"{doing} ...", file=sys.stderr)
 
 
 def _dialogue(settings: Settings, args: argparse.Namespace) -> int:
