@@ -17,7 +17,7 @@ from config.http_settings import HttpSettings, networks
 from config.settings import Settings
 from dargah.guard import problems
 from dargah.http import Listening, start_http
-from dargah.http_routes import OK, Edges
+from dargah.http_routes import OK, REGISTRY, Edges
 from dargah.ivr_port import ivr_port, peers_of
 from dargah.metrics import Metrics
 from dargah.running import Running, announced
@@ -25,6 +25,7 @@ from dargah.smpp_binds import SmppBinds
 from dargah.smpp_port import smpp_port
 from dargah.tls import server_context
 from dargah.wiring import Gateway, gateway_of, required_folder, stores_of
+from eligibility.registry_breaker import BreakerState
 from state.commands import Commands
 from state.errors import ReplyError, Unavailable
 from state.stores import Stores
@@ -82,8 +83,11 @@ async def serving(
             settings,
             observer=metrics,
             turned=metrics.ussd_turn,
+            registry_events=metrics.registry,
             spoken="ivr" in parts,
         )
+        if gateway.registry:
+            opened.push_async_callback(gateway.registry.close)
         await gateway.cache.start()
         opened.push_async_callback(gateway.cache.close)
         await gateway.versions.start()
@@ -205,6 +209,9 @@ def _edges(
         cache = OK if cache == READS_ONLY else cache
         population = OK if gateway.cache.current else "no generation is loaded"
         components = {"cache": cache, "state": state, "population": population}
+        if gateway.registry:
+            closed = gateway.registry.breaker is BreakerState.CLOSED
+            components[REGISTRY] = OK if closed else "fails, and is left alone"
         return components | dict(binds.ready() if binds else {})
 
     return Edges(

@@ -1,6 +1,7 @@
 """`dargah check`: settings, tree, phrases and guide, proved before they are used."""
 
 import argparse
+import asyncio
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -9,8 +10,9 @@ from config.errors import ConfigError
 from config.settings import Settings, read_settings
 from dargah.dialogue_of_settings import prove_entry, voices_of
 from dargah.ivr_port import peers_of, prompts_folder
+from dargah.registry_of_settings import registry_of
 from dargah.serving import http_settings
-from dargah.wiring import dialogue_folders, guide_folder
+from dargah.wiring import clock, dialogue_folders, guide_folder
 from dialogue.check import findings, read_dialogue
 from dialogue.check_guide import guide_findings, guide_reminders, topic_renderings
 from dialogue.check_words import renderings
@@ -22,7 +24,11 @@ from dialogue.tree import Tree
 from ivr.build_prompts import missing
 from ivr.voices import voice_findings
 from persian.jalali import tehran_date
+from state.errors import Unavailable
 from telecom.screen import octets_of
+
+PATIENCE = 10.0
+"""Seconds for the registry to answer."""
 
 NAMED = 10
 """Missing recordings that are named; a machine without any lacks a hundred."""
@@ -63,6 +69,10 @@ def run(args: argparse.Namespace) -> int:
             _report_guide(guide, phrases, whole=args.screens)
     except ConfigError as error:
         problems.append(str(error))
+    try:
+        asyncio.run(_of_the_registry(settings))
+    except ConfigError as error:
+        problems.append(str(error))
     for problem in problems:
         print(problem)
     if not problems:
@@ -92,6 +102,22 @@ def _of_the_telephone(settings: Settings, tree: Tree, phrases: Phrases) -> Itera
             f"{', '.join(lacking[:NAMED])}{more}; `dargah prompts` lists them, "
             "`dargah prompts --build` makes them."
         )
+
+
+async def _of_the_registry(settings: Settings) -> None:
+    """Whether the registry answers is noted alone: it may be away. Raises ConfigError."""
+    registry = registry_of(settings, clock)
+    if registry is None:
+        return
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await registry.prove()
+        print(f"The registry {registry.name} answers.")
+    except (Unavailable, TimeoutError) as error:
+        why = str(error) or f"no answer within {PATIENCE:g} seconds"
+        print(f"Note: the registry {registry.name} cannot be asked: {why}.")
+    finally:
+        await registry.close()
 
 
 def _report(tree: Tree, phrases: Phrases, *, whole: bool) -> None:

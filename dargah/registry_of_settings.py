@@ -1,0 +1,114 @@
+"""From the settings to the registry behind the cache, guarded."""
+
+import random
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from config.errors import ConfigError
+from config.settings import Settings
+from dargah.smpp_endpoint import is_loopback
+from eligibility.cache import Cache
+from eligibility.freshness import Freshness
+from eligibility.people import AskAfter, CacheThenRegistry, keeping
+from eligibility.registry import Registry
+from eligibility.registry_breaker import BreakerSettings
+from eligibility.registry_budget import RegistryBudget
+from eligibility.registry_guard import GuardedRegistry, GuardSettings, RegistryEvents
+from eligibility.registry_http import HttpPlace, HttpRegistry
+from eligibility.registry_sql import PeopleTable, SqlRegistry
+from eligibility.sql import BadUrl, Database
+from state.stores import Stores
+
+
+def registry_of(settings: Settings, clock: Callable[[], datetime]) -> Registry | None:
+    """The registry, None where there is none; it is connected to when first asked.
+
+    Raises ConfigError.
+    """
+    own = settings.registry
+    if not own.url:
+        return None
+    if own.url.value.startswith("http"):
+        return _over_http(settings, clock)
+    try:
+        database = Database(
+            own.url.value, settings.data_folder, connections=own.at_once, timeout=own.timeout
+        )
+    except BadUrl as error:
+        raise _wrong(settings, "url", str(error)) from None
+    table = PeopleTable(
+        own.table, "number" if own.id_type == "number" else "text", asdict(own.columns)
+    )
+    return SqlRegistry(database, table, clock=clock)
+
+
+def guarded_registry(
+    settings: Settings,
+    stores: Stores,
+    cache: Cache,
+    events: RegistryEvents,
+    clock: Callable[[], datetime],
+) -> GuardedRegistry | None:
+    """The registry with all that spares it, None where there is none. Raises ConfigError."""
+    registry = registry_of(settings, clock)
+    if registry is None:
+        return None
+    own = settings.registry
+    return GuardedRegistry(
+        registry,
+        RegistryBudget(stores.state, own.per_second, seconds=time.monotonic),
+        GuardSettings(
+            timeout=own.timeout,
+            at_once=own.at_once,
+            remembered_for=own.remembered_for,
+            breaker=BreakerSettings(own.faults, own.pause, own.longest_pause),
+        ),
+        keep=keeping(stores.cache, cache),
+        events=events,
+        clock=clock,
+        seconds=time.monotonic,
+        random=random.random,
+    )
+
+
+def people_of(
+    settings: Settings, cache: Cache, registry: GuardedRegistry | None, freshness: Freshness
+) -> Cache | CacheThenRegistry:
+    """Who looks people up: the cache, with the registry behind it where there is one."""
+    if registry is None:
+        return cache
+    own = settings.registry
+    ask_after = AskAfter(timedelta(hours=own.ask_after), timedelta(minutes=own.pending_after))
+    return CacheThenRegistry(cache, registry, freshness, ask_after)
+
+
+def _over_http(settings: Settings, clock: Callable[[], datetime]) -> HttpRegistry:
+    own = settings.registry
+    try:
+        place = urlsplit(own.url.value)
+        host, _ = place.hostname, place.port
+    except ValueError:
+        host = None
+    if not host or place.fragment or place.username:
+        raise _wrong(settings, "url", "is no address such as https://registry.example/people")
+    if place.scheme == "http" and not is_loopback(host):
+        raise _wrong(settings, "url", "https:// is needed: national IDs would travel in clear")
+    authority = Path(own.authority) if own.authority else None
+    try:
+        return HttpRegistry(
+            HttpPlace(own.url.value, own.secret.value, authority),
+            connections=own.at_once,
+            clock=clock,
+        )
+    except (OSError, ssl.SSLError) as error:
+        why = error.strerror or type(error).__name__
+        raise _wrong(settings, "authority", f"{authority} cannot be used ({why})") from None
+
+
+def _wrong(settings: Settings, key: str, sentence: str) -> ConfigError:
+    return ConfigError(f"{settings.where('registry', key)}: registry.{key}: {sentence}.")
