@@ -19,9 +19,6 @@ from eligibility.registry import Registry
 from eligibility.registry_breaker import BreakerSettings
 from eligibility.registry_budget import RegistryBudget
 from eligibility.registry_guard import GuardedRegistry, GuardSettings, RegistryEvents
-from eligibility.registry_http import HttpPlace, HttpRegistry
-from eligibility.registry_sql import PeopleTable, SqlRegistry
-from eligibility.sql import BadUrl, Database
 from state.stores import Stores
 
 
@@ -30,21 +27,11 @@ def registry_of(settings: Settings, clock: Callable[[], datetime]) -> Registry |
 
     Raises ConfigError.
     """
-    own = settings.registry
-    if not own.url:
+    if not settings.registry.url:
         return None
-    if own.url.value.startswith("http"):
+    if settings.registry.url.value.startswith("http"):
         return _over_http(settings, clock)
-    try:
-        database = Database(
-            own.url.value, settings.data_folder, connections=own.at_once, timeout=own.timeout
-        )
-    except BadUrl as error:
-        raise _wrong(settings, "url", str(error)) from None
-    table = PeopleTable(
-        own.table, "number" if own.id_type == "number" else "text", asdict(own.columns)
-    )
-    return SqlRegistry(database, table, clock=clock)
+    return _in_sql(settings, clock)
 
 
 def guarded_registry(
@@ -87,16 +74,34 @@ def people_of(
     return CacheThenRegistry(cache, registry, freshness, ask_after)
 
 
-def _over_http(settings: Settings, clock: Callable[[], datetime]) -> HttpRegistry:
+# The libraries take a fifth of a second to import: only where there is such a registry.
+
+
+def _in_sql(settings: Settings, clock: Callable[[], datetime]) -> Registry:
+    from eligibility.registry_sql import PeopleTable, SqlRegistry
+    from eligibility.sql import BadUrl, Database
+
     own = settings.registry
     try:
-        place = urlsplit(own.url.value)
-        host, _ = place.hostname, place.port
-    except ValueError:
-        host = None
-    if not host or place.fragment or place.username:
+        database = Database(
+            own.url.value, settings.data_folder, connections=own.at_once, timeout=own.timeout
+        )
+    except BadUrl as error:
+        raise _wrong(settings, "url", str(error)) from None
+    table = PeopleTable(
+        own.table, "number" if own.id_type == "number" else "text", asdict(own.columns)
+    )
+    return SqlRegistry(database, table, clock=clock)
+
+
+def _over_http(settings: Settings, clock: Callable[[], datetime]) -> Registry:
+    from eligibility.registry_http import HttpPlace, HttpRegistry
+
+    own = settings.registry
+    host = _host(own.url.value)
+    if not host:
         raise _wrong(settings, "url", "is no address such as https://registry.example/people")
-    if place.scheme == "http" and not is_loopback(host):
+    if own.url.value.startswith("http://") and not is_loopback(host):
         raise _wrong(settings, "url", "https:// is needed: national IDs would travel in clear")
     authority = Path(own.authority) if own.authority else None
     try:
@@ -108,6 +113,16 @@ def _over_http(settings: Settings, clock: Callable[[], datetime]) -> HttpRegistr
     except (OSError, ssl.SSLError) as error:
         why = error.strerror or type(error).__name__
         raise _wrong(settings, "authority", f"{authority} cannot be used ({why})") from None
+
+
+def _host(url: str) -> str | None:
+    """The host of an address, None where there is none, or more than an address."""
+    try:
+        place = urlsplit(url)
+        _ = place.port
+    except ValueError:
+        return None
+    return None if place.fragment or place.username is not None else place.hostname
 
 
 def _wrong(settings: Settings, key: str, sentence: str) -> ConfigError:
