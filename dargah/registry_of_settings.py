@@ -1,5 +1,6 @@
 """From the settings to the registry behind the cache, guarded."""
 
+import asyncio
 import random
 import ssl
 import time
@@ -7,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from config.errors import ConfigError
@@ -19,7 +21,18 @@ from eligibility.registry import Registry
 from eligibility.registry_breaker import BreakerSettings
 from eligibility.registry_budget import RegistryBudget
 from eligibility.registry_guard import GuardedRegistry, GuardSettings, RegistryEvents
+from state.errors import Unavailable
 from state.stores import Stores
+
+if TYPE_CHECKING:
+    from eligibility.registry_sql import PeopleTable
+    from eligibility.sql import Database
+
+# SQLAlchemy and aiohttp take some tenths of a second to import: only where there is such a
+# registry.
+
+PATIENCE = 10.0
+"""Seconds for a registry to answer when nobody is waiting on a phone."""
 
 
 def registry_of(settings: Settings, clock: Callable[[], datetime]) -> Registry | None:
@@ -32,6 +45,53 @@ def registry_of(settings: Settings, clock: Callable[[], datetime]) -> Registry |
     if settings.registry.url.value.startswith("http"):
         return _over_http(settings, clock)
     return _in_sql(settings, clock)
+
+
+def database_of(
+    settings: Settings,
+    *,
+    connections: int,
+    timeout: float,
+) -> "Database":
+    """The database of a registry in SQL. Raises ConfigError."""
+    from eligibility.sql import BadUrl, Database
+
+    try:
+        return Database(
+            settings.registry.url.value,
+            settings.data_folder,
+            connections=connections,
+            timeout=timeout,
+        )
+    except BadUrl as error:
+        raise _wrong(settings, "url", str(error)) from None
+
+
+def table_of(settings: Settings) -> "PeopleTable":
+    """Where the people are in the database."""
+    from eligibility.registry_sql import PeopleTable
+
+    own = settings.registry
+    return PeopleTable(
+        own.table, "number" if own.id_type == "number" else "text", asdict(own.columns)
+    )
+
+
+async def complaint(registry: Registry) -> str | None:
+    """Why the registry cannot be asked, a sentence without its stop; None where it answers.
+
+    It is closed afterwards.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await registry.prove()
+    except TimeoutError:
+        return f"the registry {registry.name} did not answer within {PATIENCE:g} seconds"
+    except Unavailable as error:
+        return f"the registry {registry.name} cannot be asked: {error}"
+    finally:
+        await registry.close()
+    return None
 
 
 def guarded_registry(
@@ -74,24 +134,12 @@ def people_of(
     return CacheThenRegistry(cache, registry, freshness, ask_after)
 
 
-# The libraries take a fifth of a second to import: only where there is such a registry.
-
-
 def _in_sql(settings: Settings, clock: Callable[[], datetime]) -> Registry:
-    from eligibility.registry_sql import PeopleTable, SqlRegistry
-    from eligibility.sql import BadUrl, Database
+    from eligibility.registry_sql import SqlRegistry
 
     own = settings.registry
-    try:
-        database = Database(
-            own.url.value, settings.data_folder, connections=own.at_once, timeout=own.timeout
-        )
-    except BadUrl as error:
-        raise _wrong(settings, "url", str(error)) from None
-    table = PeopleTable(
-        own.table, "number" if own.id_type == "number" else "text", asdict(own.columns)
-    )
-    return SqlRegistry(database, table, clock=clock)
+    database = database_of(settings, connections=own.at_once, timeout=own.timeout)
+    return SqlRegistry(database, table_of(settings), clock=clock)
 
 
 def _over_http(settings: Settings, clock: Callable[[], datetime]) -> Registry:

@@ -5,9 +5,8 @@ Several rows of one person are read as the loader reads them: the one that was u
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from sqlalchemy import BigInteger, ColumnClause, String, bindparam, column, select, table
@@ -34,7 +33,7 @@ class PeopleTable:
 
     name: str = "people"
     id_type: IdType = "text"
-    columns: Mapping[str, str] = MappingProxyType({})
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 class SqlRegistry:

@@ -10,7 +10,7 @@ from config.errors import ConfigError
 from config.settings import Settings, read_settings
 from dargah.dialogue_of_settings import prove_entry, voices_of
 from dargah.ivr_port import peers_of, prompts_folder
-from dargah.registry_of_settings import registry_of
+from dargah.registry_of_settings import complaint, registry_of
 from dargah.serving import http_settings
 from dargah.wiring import clock, dialogue_folders, guide_folder
 from dialogue.check import findings, read_dialogue
@@ -24,11 +24,7 @@ from dialogue.tree import Tree
 from ivr.build_prompts import missing
 from ivr.voices import voice_findings
 from persian.jalali import tehran_date
-from state.errors import Unavailable
 from telecom.screen import octets_of
-
-PATIENCE = 10.0
-"""Seconds for the registry to answer."""
 
 NAMED = 10
 """Missing recordings that are named; a machine without any lacks a hundred."""
@@ -109,15 +105,8 @@ async def _of_the_registry(settings: Settings) -> None:
     registry = registry_of(settings, clock)
     if registry is None:
         return
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await registry.prove()
-        print(f"The registry {registry.name} answers.")
-    except (Unavailable, TimeoutError) as error:
-        why = str(error) or f"no answer within {PATIENCE:g} seconds"
-        print(f"Note: the registry {registry.name} cannot be asked: {why}.")
-    finally:
-        await registry.close()
+    why = await complaint(registry)
+    print(f"Note: {why}." if why else f"The registry {registry.name} answers.")
 
 
 def _report(tree: Tree, phrases: Phrases, *, whole: bool) -> None:
