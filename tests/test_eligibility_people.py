@@ -1,0 +1,423 @@
+"""The cache with the registry behind it: who is asked when, and what is told."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import count as count_from
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from eligibility.cache import Cache
+from eligibility.freshness import Freshness
+from eligibility.national_id import NationalId
+from eligibility.people import AskAfter, CacheThenRegistry, keeping
+from eligibility.person_store import Written, write_person
+from eligibility.registry import FaultKind, RegistryFault
+from eligibility.registry_guard import GuardedRegistry
+from eligibility.verdict import Kind, Outcome, Record, Source, Status, Verdict
+from persian.jalali import tehran_date
+from state.commands import Commands
+from state.errors import ReplyError, Unavailable
+from state.link import Redis
+from tests.loading import NOW, csv_of, line, load_text, national, with_redis
+from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.registry_stub import Clock, Count, RegistryStub, guarded
+
+COVERED, PENDING, LAPSED, MISSING, NOBODY = (NationalId.parse(national(n)) for n in range(1, 6))
+FRESHNESS = Freshness(timedelta(hours=48), timedelta(days=30))
+HOUR, DAY = 3600.0, 86_400.0
+PEOPLE = csv_of(
+    [
+        line(COVERED.digits),
+        line(PENDING.digits, "pending", ""),
+        line(LAPSED.digits, valid_until="2026-10-22"),
+    ]
+)
+NEWS = Record(
+    Status.ACTIVE, date(2028, 3, 19), Kind.VOLUNTARY, 7, datetime(2026, 11, 20, tzinfo=UTC)
+)
+OLD_NEWS = replace(NEWS, updated_at=datetime(2026, 10, 1, tzinfo=UTC))
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RunningRedis]:
+    """One Redis for all tests here; each empties it."""
+    with running_redis("--hz", "200") as running:
+        yield running
+
+
+@dataclass(slots=True)
+class House:
+    """A cache with its people, a registry behind it, and a clock."""
+
+    link: Redis
+    clock: Clock
+    registry: RegistryStub
+    guard: GuardedRegistry
+    cache: Cache
+    people: CacheThenRegistry
+    counted: Count
+
+    async def ask(self, person: NationalId) -> Verdict:
+        """What somebody is told now."""
+        return await self.people.verdict(person, self.clock.now())
+
+
+async def house(
+    link: Redis, commands: Commands | None = None, *, ask_after: float = 48 * HOUR
+) -> House:
+    """Before Redis `link`, with `commands` in its place where that is to fail."""
+    redis = commands or link
+    clock, counted = Clock(), Count()
+    registry = RegistryStub(clock)
+    cache = Cache(redis, redis, FRESHNESS)
+    guard = guarded(registry, clock, redis, count=counted, keep=keeping(redis, cache))
+    ages = AskAfter(timedelta(seconds=ask_after), timedelta(minutes=30))
+    people = CacheThenRegistry(cache, guard, FRESHNESS, ages)
+    return House(link, clock, registry, guard, cache, people, counted)
+
+
+def played(
+    redis: RunningRedis, play: Callable[[House], Coroutine[Any, Any, None]], text: str = PEOPLE
+) -> None:
+    """Play in a house with these people loaded."""
+
+    async def run(link: Redis) -> None:
+        if text:
+            await load_text(link, text)
+        own = await house(link)
+        await own.cache.refresh()
+        await play(own)
+        await own.guard.close()
+
+    with_redis(redis, run)
+
+
+def test_the_cache_is_enough(redis: RunningRedis) -> None:
+    """Who is found in it, and young enough, is no question for the registry."""
+
+    async def play(own: House) -> None:
+        own.clock.passed = 48 * HOUR
+        assert (await own.ask(COVERED)).outcome is Outcome.COVERED
+        assert (await own.ask(LAPSED)).outcome is Outcome.NOT_COVERED
+        own.clock.passed = 1800
+        verdict = await own.ask(PENDING)
+        assert verdict.outcome is Outcome.PENDING_PAYMENT
+        assert verdict.source is Source.CACHE
+        assert own.registry.asked == []
+        assert own.people.generation == 1
+
+    played(redis, play)
+
+
+@pytest.mark.parametrize(
+    ("person", "passed"),
+    [
+        (MISSING, 0),
+        (PENDING, 1801),
+        (COVERED, 48 * HOUR + 1),
+        (LAPSED, 20 * DAY),
+        (COVERED, 31 * DAY),
+    ],
+)
+def test_asked_and_kept(redis: RunningRedis, person: NationalId, passed: float) -> None:
+    """Not found, pending, or too old: the registry says, and the cache knows it from then on."""
+
+    async def play(own: House) -> None:
+        own.clock.passed = passed
+        own.registry.people[person] = NEWS
+        verdict = await own.ask(person)
+        assert (verdict.outcome, verdict.valid_until) == (Outcome.COVERED, NEWS.valid_until)
+        assert (verdict.source, verdict.stale) == (Source.REGISTRY, False)
+        assert verdict.as_of == own.clock.now()
+        own.clock.passed += 24 * HOUR
+        again = await own.ask(person)
+        assert replace(again, source=Source.REGISTRY) == verdict
+        assert again.source is Source.CACHE
+        assert own.registry.asked == [person]
+
+    played(redis, play)
+
+
+def test_nobody_knows(redis: RunningRedis) -> None:
+    """Who is in neither is unknown as of now, and the registry is not asked again at once."""
+
+    async def play(own: House) -> None:
+        own.clock.passed = 60 * HOUR
+        verdict = await own.ask(NOBODY)
+        assert verdict.outcome is Outcome.NOT_FOUND
+        assert verdict.source is Source.REGISTRY
+        assert verdict.as_of == own.clock.now()
+        assert not verdict.stale
+        own.clock.passed += 59
+        assert await own.ask(NOBODY) == verdict
+        assert own.registry.asked == [NOBODY]
+
+    played(redis, play)
+
+
+@pytest.mark.parametrize("change", ["FLUSHALL", "none loaded"])
+def test_without_a_cache(redis: RunningRedis, change: str) -> None:
+    """Where the cache has nobody at all, the registry answers alone, unknown people too."""
+
+    async def play(own: House) -> None:
+        if change == "FLUSHALL":
+            await own.link.send(change)
+        own.registry.people[COVERED] = NEWS
+        for _ in range(2):
+            verdict = await own.ask(COVERED)
+            assert verdict.outcome is Outcome.COVERED
+            assert verdict.source is Source.REGISTRY
+        assert (await own.ask(NOBODY)).outcome is Outcome.NOT_FOUND
+        own.registry.fault = Unavailable("gone")
+        with pytest.raises(Unavailable):
+            await own.ask(COVERED)
+
+    played(redis, play, PEOPLE if change == "FLUSHALL" else "")
+
+
+@pytest.mark.parametrize(
+    ("person", "passed", "outcome", "stale"),
+    [
+        (PENDING, 1801, Outcome.PENDING_PAYMENT, False),
+        (PENDING, 49 * HOUR, Outcome.PENDING_PAYMENT, True),
+        (NOBODY, 0, Outcome.NOT_FOUND, False),
+        (NOBODY, 49 * HOUR, Outcome.NOT_FOUND, True),
+        (COVERED, 49 * HOUR, Outcome.COVERED, True),
+        (LAPSED, 29 * DAY, Outcome.NOT_COVERED, True),
+        (COVERED, 31 * DAY, Outcome.CANNOT_CHECK, False),
+        (LAPSED, 31 * DAY, Outcome.CANNOT_CHECK, False),
+        (NOBODY, 31 * DAY, Outcome.CANNOT_CHECK, False),
+    ],
+)
+def test_the_registry_is_away(
+    redis: RunningRedis, person: NationalId, passed: float, outcome: Outcome, stale: bool
+) -> None:
+    """What the cache has is told with its date, and past the limit nothing is."""
+
+    async def play(own: House) -> None:
+        own.clock.passed = passed
+        own.registry.fault = RegistryFault(FaultKind.AWAY, "gone")
+        verdict = await own.ask(person)
+        assert (verdict.outcome, verdict.stale) == (outcome, stale)
+        assert verdict.as_of == (None if outcome is Outcome.CANNOT_CHECK else NOW)
+        assert own.registry.asked == [person]
+
+    played(redis, play)
+
+
+def test_older_than_wished(redis: RunningRedis) -> None:
+    """A record past `ask_after` that could not be asked about is told with its date."""
+
+    async def run(link: Redis) -> None:
+        await load_text(link, PEOPLE)
+        own = await house(link, ask_after=HOUR)
+        await own.cache.refresh()
+        own.registry.fault = Unavailable("gone")
+        own.clock.passed = HOUR
+        assert not (await own.ask(COVERED)).stale
+        own.clock.passed = HOUR + 1
+        verdict = await own.ask(COVERED)
+        assert (verdict.outcome, verdict.stale, verdict.as_of) == (Outcome.COVERED, True, NOW)
+
+    with_redis(redis, run)
+
+
+@pytest.mark.parametrize("person", [COVERED, PENDING, LAPSED])
+def test_an_emptied_registry(redis: RunningRedis, person: NationalId) -> None:
+    """A registry that suddenly knows nobody makes nobody unknown of whom there is a record."""
+
+    async def play(own: House) -> None:
+        fresh = await own.ask(person)
+        own.clock.passed = 50 * HOUR
+        verdict = await own.ask(person)
+        assert verdict == replace(fresh, stale=True)
+        assert own.counted["contradicted"] == 1
+        own.clock.passed = 31 * DAY
+        assert (await own.ask(person)).outcome is Outcome.CANNOT_CHECK
+        assert (await own.ask(NOBODY)).outcome is Outcome.NOT_FOUND
+
+    played(redis, play)
+
+
+def test_newer_in_the_cache(redis: RunningRedis) -> None:
+    """A registry that lags behind never hides what a change has brought already."""
+
+    async def play(own: House) -> None:
+        own.clock.passed = 3 * DAY
+        own.registry.people = {COVERED: OLD_NEWS, PENDING: OLD_NEWS, LAPSED: NEWS}
+        covered = await own.ask(COVERED)
+        assert covered.valid_until == date(2027, 3, 20)
+        assert (covered.source, covered.stale, covered.as_of) == (Source.CACHE, True, NOW)
+        assert (await own.ask(PENDING)).outcome is Outcome.PENDING_PAYMENT
+        assert (await own.ask(LAPSED)).outcome is Outcome.COVERED
+        # It comes while the registry is being asked.
+        later = replace(NEWS, status=Status.INACTIVE, valid_until=None, updated_at=own.clock.now())
+        own.registry.people[MISSING] = NEWS
+        own.registry.gate = asyncio.Event()
+        asking = asyncio.create_task(own.ask(MISSING))
+        await own.registry.begun(4)
+        assert own.cache.current is not None
+        written = await write_person(own.link, own.cache.current.layout, MISSING, later)
+        assert written is Written.WRITTEN
+        own.registry.gate.set()
+        assert (await asking).outcome is Outcome.NOT_COVERED
+
+    played(redis, play)
+
+
+class ReadOnly:
+    """A Redis that takes no writes: its disk is full."""
+
+    def __init__(self, link: Redis) -> None:
+        self._link = link
+        self.send = link.send
+
+    async def script(self, script: Any, keys: Any, *args: Any) -> Any:
+        """Budgets are granted, writes refused."""
+        if script.name == "write_person":
+            raise ReplyError("MISCONF")
+        return await self._link.script(script, keys, *args)
+
+
+def test_a_cache_that_takes_nothing(redis: RunningRedis) -> None:
+    """What the registry says is told all the same; of two records the newer, as ever."""
+
+    async def run(link: Redis) -> None:
+        await load_text(link, PEOPLE)
+        own = await house(link, ReadOnly(link))
+        await own.cache.refresh()
+        own.clock.passed = 3 * DAY
+        own.registry.people = {COVERED: OLD_NEWS, PENDING: NEWS, MISSING: OLD_NEWS}
+        assert (await own.ask(COVERED)).valid_until == date(2027, 3, 20)
+        for person in (PENDING, MISSING):
+            verdict = await own.ask(person)
+            assert (verdict.outcome, verdict.source) == (Outcome.COVERED, Source.REGISTRY)
+
+    with_redis(redis, run)
+
+
+async def told(own: House, person: NationalId) -> Verdict | None:
+    """What somebody is told; None where an inquiry makes CANNOT_CHECK of it."""
+    try:
+        return await own.ask(person)
+    except (Unavailable, ReplyError):
+        return None
+
+
+TRUTH = {
+    COVERED: {Outcome.COVERED},
+    PENDING: {Outcome.PENDING_PAYMENT, Outcome.COVERED},
+    LAPSED: {Outcome.NOT_COVERED, Outcome.COVERED},
+    MISSING: {Outcome.NOT_FOUND, Outcome.COVERED},
+    NOBODY: {Outcome.NOT_FOUND},
+}
+"""What may be told of each: by the export, or by what the registry has learned since."""
+
+
+@pytest.mark.parametrize("person", list(TRUTH))
+@pytest.mark.parametrize("faulty", [False, True])
+def test_each_call_failing(redis: RunningRedis, person: NationalId, faulty: bool) -> None:
+    """Whichever call to Redis fails, alone or with the registry, nothing untrue is told."""
+
+    async def run(link: Redis) -> None:
+        for n in count_from(1):
+            await link.send("FLUSHALL")
+            await load_text(link, PEOPLE)
+            failing = FailsAt(link, n)
+            own = await house(link, failing)
+            own.clock.passed = 3 * DAY
+            own.registry.people = {PENDING: NEWS, LAPSED: NEWS, MISSING: NEWS, COVERED: OLD_NEWS}
+            own.registry.fault = Unavailable("gone") if faulty else None
+            verdict = await told(own, person)
+            if verdict and verdict.outcome is not Outcome.CANNOT_CHECK:
+                assert verdict.outcome in TRUTH[person]
+                assert verdict.stale or verdict.as_of != NOW
+                if person is COVERED and verdict.source is Source.CACHE:
+                    assert verdict.valid_until == date(2027, 3, 20)
+            await own.guard.close()
+            if not failing.tripped:
+                break
+        assert n > 1
+
+    with_redis(redis, run)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.sampled_from(list(TRUTH))),
+        st.tuples(st.just("wait"), st.sampled_from([1.0, 7.0, 61.0, 1801.0, HOUR, DAY, 9 * DAY])),
+        st.tuples(st.just("registry"), st.sampled_from(["well", "away", "garbled", "surprise"])),
+        st.tuples(st.just("redis"), st.integers(1, 6)),
+        st.tuples(st.just("learns"), st.sampled_from([PENDING, LAPSED, MISSING])),
+        st.tuples(st.just("empties"), st.none()),
+        st.tuples(st.just("loads"), st.none()),
+    ),
+    max_size=25,
+)
+FAULTS: dict[str, Exception | None] = {
+    "well": None,
+    "away": Unavailable("gone"),
+    "garbled": RegistryFault(FaultKind.UNREADABLE, "no record"),
+    "surprise": RuntimeError("a library's"),
+}
+
+
+@given(STEPS)
+@hypothesis_settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_in_any_order(redis: RunningRedis, steps: list[tuple[str, Any]]) -> None:
+    """Whatever fails in whatever order, nobody is told an outcome that was never true of them."""
+
+    async def run(link: Redis) -> None:
+        failing = FailsAt(link, 0)
+        own = await house(link, failing)
+        truth = {
+            COVERED: {Outcome.COVERED},
+            PENDING: {Outcome.PENDING_PAYMENT},
+            LAPSED: {Outcome.NOT_COVERED},
+            MISSING: {Outcome.NOT_FOUND},
+            NOBODY: {Outcome.NOT_FOUND},
+        }
+        base = Record(Status.ACTIVE, date(2027, 3, 20), Kind.MAIN, 12, NOW - timedelta(days=20))
+        own.registry.people = {
+            COVERED: base,
+            PENDING: replace(base, status=Status.PENDING, valid_until=None),
+            LAPSED: replace(base, valid_until=date(2026, 10, 22)),
+        }
+        for what, value in steps:
+            now = own.clock.now()
+            if what == "ask":
+                verdict = await told(own, value)
+                if verdict is None or verdict.outcome is Outcome.CANNOT_CHECK:
+                    continue
+                if verdict.outcome is Outcome.NOT_COVERED and now > NOW + timedelta(days=110):
+                    continue  # the day has come
+                assert verdict.outcome in truth[value]
+                assert verdict.as_of is not None
+                assert now - verdict.as_of <= FRESHNESS.usable_for
+                if not verdict.stale:
+                    assert now - verdict.as_of <= FRESHNESS.fresh_for
+                assert verdict.valid_until is None or verdict.valid_until >= tehran_date(now)
+            elif what == "wait":
+                own.clock.passed += value
+            elif what == "registry":
+                own.registry.fault = FAULTS[value]
+            elif what == "redis":
+                failing.fail_at(value)
+            elif what == "learns":
+                own.registry.people[value] = replace(NEWS, updated_at=now)
+                truth[value].add(Outcome.COVERED)
+            elif what == "empties":
+                await link.send("FLUSHALL")
+            else:
+                await load_text(link, PEOPLE)
+        await own.guard.close()
+
+    with_redis(redis, run)
