@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from eligibility.cache import Cache
 from eligibility.freshness import Freshness
+from eligibility.load import LoadOptions
 from eligibility.national_id import NationalId
 from eligibility.people import AskAfter, CacheThenRegistry, keeping
 from eligibility.person_store import Written, write_person
@@ -161,6 +162,24 @@ def test_nobody_knows(redis: RunningRedis) -> None:
     played(redis, play)
 
 
+def test_an_export_after_the_answer(redis: RunningRedis) -> None:
+    """An export that is later than what is remembered of the registry is what is told."""
+
+    async def run(link: Redis) -> None:
+        await load_text(link, PEOPLE, LoadOptions(as_of=NOW - timedelta(minutes=5)))
+        own = await house(link)
+        await own.cache.refresh()
+        own.clock.passed = -30.0
+        assert (await own.ask(NOBODY)).as_of == own.clock.now()
+        await load_text(link, PEOPLE)
+        await own.cache.refresh()
+        own.clock.passed = 10.0
+        verdict = await own.ask(NOBODY)
+        assert (verdict.as_of, verdict.source) == (NOW, Source.CACHE)
+
+    with_redis(redis, run)
+
+
 @pytest.mark.parametrize("change", ["FLUSHALL", "none loaded"])
 def test_without_a_cache(redis: RunningRedis, change: str) -> None:
     """Where the cache has nobody at all, the registry answers alone, unknown people too."""
@@ -232,9 +251,12 @@ def test_older_than_wished(redis: RunningRedis) -> None:
 def test_an_emptied_registry(redis: RunningRedis, person: NationalId) -> None:
     """A registry that suddenly knows nobody makes nobody unknown of whom there is a record."""
 
-    async def play(own: House) -> None:
+    async def run(link: Redis) -> None:
+        await load_text(link, PEOPLE)
+        own = await house(link, ask_after=HOUR)
+        await own.cache.refresh()
         fresh = await own.ask(person)
-        own.clock.passed = 50 * HOUR
+        own.clock.passed = HOUR + 1
         verdict = await own.ask(person)
         assert verdict == replace(fresh, stale=True)
         assert own.counted["contradicted"] == 1
@@ -242,7 +264,7 @@ def test_an_emptied_registry(redis: RunningRedis, person: NationalId) -> None:
         assert (await own.ask(person)).outcome is Outcome.CANNOT_CHECK
         assert (await own.ask(NOBODY)).outcome is Outcome.NOT_FOUND
 
-    played(redis, play)
+    with_redis(redis, run)
 
 
 def test_newer_in_the_cache(redis: RunningRedis) -> None:

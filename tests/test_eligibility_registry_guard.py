@@ -114,6 +114,7 @@ def test_too_late(redis: RunningRedis) -> None:
         assert await guard.ask(SOMEBODY) is None
         async with asyncio.timeout(20):
             await count.failed.wait()
+        await settled()
         assert count == {"late": 1}
         assert await guard.ask(NOBODY) is None
         assert count["refused:busy"] == 1
@@ -240,13 +241,30 @@ def test_one_bad_row_is_not_a_registry_away(redis: RunningRedis) -> None:
     with_redis(redis, play)
 
 
+@pytest.mark.parametrize("answered", [True, False])
+def test_late_answers_settle_nothing(answered: bool) -> None:
+    """What was asked before the pause neither closes nor opens anything when it ends at last."""
+    breaker = Breaker(BreakerSettings(1, 8.0, 32.0), random=lambda: 0.0, changed=lambda _: None)
+    early, failing = breaker.admit(0), breaker.admit(0)
+    assert early is not None
+    assert failing is not None
+    breaker.settle(failing, answered=False, now=0)
+    assert breaker.state is OPEN
+    probe = breaker.admit(8)
+    assert probe is not None
+    breaker.settle(early, answered=answered, now=8)
+    assert breaker.state is HALF_OPEN
+    breaker.settle(probe, answered=True, now=8)
+    assert breaker.state is CLOSED
+
+
 @given(st.lists(st.tuples(st.sampled_from(["ask", "ok", "bad", "wait"]), st.integers(0, 40))))
 def test_breaker_in_any_order(steps: list[tuple[str, int]]) -> None:
     """However answers come in, a failing registry has one probe at a time, and none in a pause."""
     states: list[BreakerState] = []
     breaker = Breaker(BreakerSettings(3, 8.0, 32.0), random=lambda: 0.0, changed=states.append)
-    now, tickets = 0.0, [0][:0]
-    opened = -1.0
+    now, opened, probe = 0.0, -1.0, -1
+    tickets: list[int] = []
     for what, number in steps:
         before = breaker.state
         if what == "wait":
@@ -259,8 +277,14 @@ def test_breaker_in_any_order(steps: list[tuple[str, int]]) -> None:
                 assert ticket is None
             if ticket is not None:
                 tickets.append(ticket)
+                probe = ticket
         elif tickets:
-            breaker.settle(tickets.pop(number % len(tickets)), answered=what == "ok", now=now)
+            ticket = tickets.pop(number % len(tickets))
+            breaker.settle(ticket, answered=what == "ok", now=now)
+            if before is HALF_OPEN:
+                # What was asked before the pause says nothing of now.
+                expected = (CLOSED if what == "ok" else OPEN) if ticket == probe else HALF_OPEN
+                assert breaker.state is expected
             if before is not OPEN and breaker.state is OPEN:
                 opened = now
             if before is OPEN:
