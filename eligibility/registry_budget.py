@@ -8,6 +8,7 @@ Where the state role does not answer, each gateway keeps to a tenth of the rate 
 gateways are then together what one budget allows.
 """
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -56,8 +57,8 @@ class RegistryBudget:
         self._state = state
         self._per_second = per_second
         self._seconds = seconds
-        self._nothing_before = 0.0
-        self._alone_until = 0.0
+        self._nothing_before = -math.inf
+        self._alone_until = -math.inf
         self._alone = _Bucket(per_second * ALONE, seconds())
 
     async def take(self) -> bool:
