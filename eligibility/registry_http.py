@@ -42,7 +42,7 @@ _NOBODY: Final = "0" * 10
 class HttpPlace:
     """Where and how to ask. `authority` is a PEM file to trust instead of the system's."""
 
-    url: str
+    url: str = field(repr=False)
     secret: str = field(default="", repr=False)
     authority: Path | None = None
 

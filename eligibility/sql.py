@@ -42,8 +42,9 @@ class Database:
     def __init__(self, url: str, folder: Path, *, connections: int, timeout: float) -> None:
         """Raises BadUrl. `folder` is where a relative SQLite file lies."""
         place = _place(url, folder)
-        self.name = place.render_as_string(hide_password=True)
-        self.is_sqlite = place.get_backend_name() == "sqlite"
+        kind = place.get_backend_name()
+        self.name = place.set(drivername=kind).render_as_string(hide_password=True)
+        self.is_sqlite = kind == "sqlite"
         self._engine = _engine(place, connections, timeout)
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from eligibility.national_id import NationalId
 from eligibility.person_store import Written
-from eligibility.registry import FaultKind
+from eligibility.registry import FaultKind, Registry
 from eligibility.registry_breaker import BreakerSettings, BreakerState
 from eligibility.registry_budget import RegistryBudget
 from eligibility.registry_guard import GuardedRegistry, GuardSettings, Refusal
@@ -122,7 +122,7 @@ async def not_kept(person: NationalId, record: Record) -> Written | None:
 
 
 def guarded(
-    registry: RegistryStub,
+    registry: Registry,
     clock: Clock,
     state: Commands,
     *,

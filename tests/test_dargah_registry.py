@@ -112,7 +112,7 @@ def test_what_check_says(tmp_path: Path) -> None:
     settings.write_text(f'[registry]\nurl = "file:{url}"\n', encoding="utf-8")
     done = dargah("check", environment=environment)
     assert done.returncode == 0, done.stdout
-    assert "Note: the registry postgresql+psycopg://u:***@127.0.0.1:1/x cannot be" in done.stdout
+    assert "Note: the registry postgresql://u:***@127.0.0.1:1/x cannot be" in done.stdout
     assert "canary" not in done.stdout + done.stderr
     failed = dargah("registry", "ask", environment=environment)
     assert failed.returncode == 1

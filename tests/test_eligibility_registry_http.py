@@ -305,4 +305,4 @@ def test_its_name_holds_no_secret() -> None:
         clock=lambda: NOW,
     )
     assert registry.name == "https://registry.example:8443"
-    assert SECRET not in repr(HttpPlace("https://registry.example", SECRET))
+    assert SECRET not in repr(HttpPlace(f"https://registry.example/?k={SECRET}", SECRET))

@@ -17,8 +17,11 @@ from eligibility.registry_sql import MAX_ROWS, IdType, PeopleTable, SqlRegistry
 from eligibility.sql import Database
 from eligibility.verdict import Kind, Record, Status
 from state.errors import Unavailable
-from tests.loading import NOW, csv_of, line, national
+from state.link import Redis
+from tests.loading import NOW, csv_of, line, national, with_redis
 from tests.postgres_server import RunningPostgres, running_postgres
+from tests.redis_server import running_redis
+from tests.registry_stub import Clock, Count, guarded
 
 SOMEBODY, NOBODY = NationalId.parse(national(1)), NationalId.parse(national(2))
 FOREIGNER = NationalId.parse("918273645501")
@@ -174,6 +177,31 @@ def test_killed_in_mid_query() -> None:
                     await asking
 
         asked(play, postgres.url, PeopleTable("slow", "text", OPERATORS))
+
+
+def test_a_server_that_hangs(postgres: RunningPostgres) -> None:
+    """Nobody waits for a server that says nothing more, and it is asked again when it does."""
+    row = f"('{SOMEBODY.digits}', 'active', '2027-03-20', 'main', 12, '2026-11-01 08:00+03:30')"
+    postgres.run(*table_of("hangs", "text", row))
+    clock, count = Clock(), Count()
+
+    async def play(link: Redis) -> None:
+        database = Database(postgres.url, Path("/nowhere"), connections=2, timeout=5)
+        registry = SqlRegistry(database, PeopleTable("hangs", "text", OPERATORS), clock=lambda: NOW)
+        guard = guarded(registry, clock, link, count=count, timeout=0.3)
+        postgres.stop_answering()
+        try:
+            assert await guard.ask(SOMEBODY) is None
+            await count.failed.wait()
+        finally:
+            postgres.answer_again()
+        assert count == {"late": 1}
+        told = await registry.person(SOMEBODY)
+        assert told == RECORD
+        await guard.close()
+
+    with running_redis() as redis:
+        with_redis(redis, play)
 
 
 def test_what_is_not_there(postgres: RunningPostgres) -> None:

@@ -104,9 +104,11 @@ async def _look_up(
                 f"no population is loaded in {settings.data_folder}; load one with "
                 f"`dargah load FILE.csv`{beside(settings.data_folder)}."
             )
+        # More at once than the registry is asked, and it would be left out for the others.
+        at_once = settings.registry.at_once if registry else AT_ONCE
         people = people_of(settings, cache, registry, freshness_of(settings))
         try:
-            while batch := list(islice(asked, AT_ONCE)):
+            while batch := list(islice(asked, at_once)):
                 for found in await asyncio.gather(*(_found(people, one) for one in batch)):
                     print(_json(found) if as_json else _line(found))
         finally:
