@@ -29,11 +29,12 @@ def contradictions(settings: "Settings") -> Iterator[str]:
 
 def _registry(settings: "Settings") -> Iterator[str]:
     own, redis, lookup = settings.registry, settings.redis, settings.eligibility.lookup_timeout
-    if own.url and own.timeout + redis.timeout >= lookup:
+    needed = own.timeout + 2 * redis.timeout
+    if own.url and needed >= lookup:
         yield (
-            f"{settings.where('registry', 'timeout')}: registry.timeout: with redis.timeout it is "
-            f"{own.timeout + redis.timeout:g} seconds, and eligibility.lookup_timeout, {lookup:g}, "
-            "must be longer than both: the registry is asked after the cache."
+            f"{settings.where('registry', 'timeout')}: registry.timeout: with redis.timeout before "
+            f"and after it, it is {needed:g} seconds; eligibility.lookup_timeout, {lookup:g}, must "
+            "be longer."
         )
     if own.pause > own.longest_pause:
         key = _given(settings, "pause", "longest_pause", section="registry")
