@@ -17,7 +17,7 @@ from config.http_settings import HttpSettings, networks
 from config.settings import Settings
 from dargah.guard import problems
 from dargah.http import Listening, start_http
-from dargah.http_routes import OK, REGISTRY, Edges
+from dargah.http_routes import OK, Edges
 from dargah.ivr_port import ivr_port, peers_of
 from dargah.metrics import Metrics
 from dargah.running import Running, announced
@@ -211,7 +211,7 @@ def _edges(
         components = {"cache": cache, "state": state, "population": population}
         if gateway.registry:
             closed = gateway.registry.breaker is BreakerState.CLOSED
-            components[REGISTRY] = OK if closed else "fails, and is left alone"
+            components["registry"] = OK if closed else "fails, and is left alone"
         return components | dict(binds.ready() if binds else {})
 
     return Edges(
