@@ -22,6 +22,7 @@ from config.reading import (
     url,
     within,
 )
+from config.registry_settings import RegistrySection
 from config.smpp_settings import SmppBind, mistakes
 from config.toml_lines import Document, read_toml
 
@@ -167,6 +168,7 @@ class Settings:
     sms: SmsSection
     dialogue: DialogueSection
     eligibility: EligibilitySection
+    registry: RegistrySection
     load: LoadSection
     log: LogSection
     document: Document
@@ -192,6 +194,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "sms": SmsSection,
     "dialogue": DialogueSection,
     "eligibility": EligibilitySection,
+    "registry": RegistrySection,
     "load": LoadSection,
     "log": LogSection,
 }

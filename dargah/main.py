@@ -33,6 +33,7 @@ COMMANDS = {
     "prompts": "list and build the recordings that callers hear",
     "generations": "list the generations",
     "rollback": "go back to the generation before",
+    "registry": "see whether the registry answers; fill one of your own, to try it",
     "lookup": "verdicts for national IDs",
     "inquiry": "what was told under a tracking code",
     "key": "make, list and revoke API keys",

@@ -20,6 +20,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from dargah.http_request import HttpEvents
+from dargah.registry_metrics import RegistryMetrics
 from dargah.smpp_metrics import SmppMetrics
 from dargah.sms_metrics import SmsMetrics
 from eligibility.verdict import Verdict
@@ -117,6 +118,7 @@ class Metrics:
         )
         self.smpp = SmppMetrics(registry)
         self.sms = SmsMetrics(registry)
+        self.registry = RegistryMetrics(registry)
 
     def http_events(self) -> HttpEvents:
         """What the HTTP edge calls."""

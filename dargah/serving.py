@@ -25,6 +25,7 @@ from dargah.smpp_binds import SmppBinds
 from dargah.smpp_port import smpp_port
 from dargah.tls import server_context
 from dargah.wiring import Gateway, gateway_of, required_folder, stores_of
+from eligibility.registry_breaker import BreakerState
 from state.commands import Commands
 from state.errors import ReplyError, Unavailable
 from state.stores import Stores
@@ -83,8 +84,11 @@ async def serving(
             observer=metrics,
             turned=metrics.ussd_turn,
             in_service=metrics.dialogue_in_service,
+            registry_events=metrics.registry,
             spoken="ivr" in parts,
         )
+        if gateway.registry:
+            opened.push_async_callback(gateway.registry.close)
         await gateway.cache.start()
         opened.push_async_callback(gateway.cache.close)
         await gateway.versions.start()
@@ -195,6 +199,9 @@ def _edges(
         cache = OK if cache == READS_ONLY else cache
         population = OK if gateway.cache.current else "no generation is loaded"
         components = {"cache": cache, "state": state, "population": population}
+        if gateway.registry:
+            closed = gateway.registry.breaker is BreakerState.CLOSED
+            components["registry"] = OK if closed else "fails, and is left alone"
         return components | dict(binds.ready() if binds else {})
 
     return Edges(

@@ -16,6 +16,7 @@ from config.redis_settings import RedisSettings
 from config.settings import Settings
 from dargah.dialogue_of_settings import building, own_version
 from dargah.failures import Failure
+from dargah.registry_of_settings import guarded_registry, people_of
 from dialogue.advance import leave
 from dialogue.live import LiveVersions
 from dialogue.phrases import Phrases
@@ -28,6 +29,7 @@ from eligibility.freshness import Freshness
 from eligibility.generation import Generation
 from eligibility.inquiry import Inquiries, InquirySettings, Observer
 from eligibility.ledger import Budget, Ledger
+from eligibility.registry_guard import GuardedRegistry, RegistryEvents
 from ivr.version import SpokenVersion
 from state.commands import Commands
 from state.errors import ReplyError, Unavailable
@@ -118,12 +120,16 @@ def cache_of(
     noticed: Callable[[Generation], None] | None = None,
 ) -> Cache:
     """Who looks people up; `noticed` is told of each generation that begins to answer."""
+    return Cache(stores.cache, stores.state, freshness_of(settings), noticed=noticed)
+
+
+def freshness_of(settings: Settings) -> Freshness:
+    """How old an answer may be."""
     eligibility = settings.eligibility
-    freshness = Freshness(
+    return Freshness(
         fresh_for=timedelta(hours=eligibility.fresh_for),
         usable_for=timedelta(days=eligibility.usable_for),
     )
-    return Cache(stores.cache, stores.state, freshness, noticed=noticed)
 
 
 def ledger_of(stores: Stores, settings: Settings) -> Ledger:
@@ -156,6 +162,7 @@ class Gateway:
     preferences: Preferences
     hashes: KeyedHash
     cache: Cache
+    registry: GuardedRegistry | None
     inquiries: Inquiries
     conversations: UssdConversations
     aggregator: Aggregator
@@ -179,13 +186,16 @@ def gateway_of(
     *,
     observer: Observer,
     turned: Callable[[str], None],
+    registry_events: RegistryEvents,
     in_service: Callable[[str], None] = lambda _: None,
     spoken: bool = True,
 ) -> Gateway:
-    """Everything behind the ports, which must be opened: `cache` and `versions` start and close.
+    """Everything behind the ports, which must be opened: `cache` and `versions` start and close,
+    `registry` is closed.
 
     `in_service` is told the version of the dialogue, at first and whenever it changes;
-    `spoken`: the telephone is served too. Raises ConfigError for a dialogue that does not hold.
+    `spoken`: the telephone is served too. Raises ConfigError for a dialogue that does not hold,
+    and for a registry that cannot be as it is set.
     """
     own_dialogue = own_version(settings, spoken=spoken)
     tree, phrases = own_dialogue.tree, own_dialogue.phrases
@@ -202,13 +212,14 @@ def gateway_of(
     )
     hashes = hashes_of(settings)
     cache = cache_of(stores, settings, _noticed)
+    registry = guarded_registry(settings, stores, cache, registry_events, clock)
     own = settings.eligibility
     phone = Budget(own.phone_burst, own.phone_per_minute)
     budgets = dict.fromkeys(Channel, phone) | {
         Channel.API: Budget(own.api_burst, own.api_per_minute)
     }
     inquiries = Inquiries(
-        cache,
+        people_of(settings, cache, registry, freshness_of(settings)),
         ledger_of(stores, settings),
         InquirySettings(
             own.lookup_timeout, budgets, Budget(own.withheld_burst, own.withheld_per_minute)
@@ -239,6 +250,7 @@ def gateway_of(
         preferences=preferences,
         hashes=hashes,
         cache=cache,
+        registry=registry,
         inquiries=inquiries,
         conversations=conversations,
         aggregator=Aggregator(conversations, operator=settings.ussd.operator),
