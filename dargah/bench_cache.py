@@ -26,8 +26,8 @@ from eligibility.national_id import NationalId
 from eligibility.population import people, write_population
 from eligibility.verdict import Outcome
 from persian.jalali import tehran_date
-from state.link import Redis
 from state.plain import plain_lookups
+from state.store import Store
 
 IN_FLIGHT = (1, 50, 500)
 SEED = 1420
@@ -120,14 +120,14 @@ async def _lookups(cache: Cache, asked: Sequence[str], in_flight: int, seconds: 
     return done / (time.perf_counter() - began)
 
 
-async def _memory(redis: Redis) -> float:
+async def _memory(redis: Store) -> float:
     """Octets that the data take, the empty server's not counted."""
     info = (await redis.send("INFO", "memory")).decode()
     fields = dict(line.split(":", 1) for line in info.split("\r\n") if ":" in line)
     return float(fields["used_memory_dataset"])
 
 
-def _redis_benchmark(redis: Redis, field: tuple[bytes, bytes]) -> float | None:
+def _redis_benchmark(redis: Store, field: tuple[bytes, bytes]) -> float | None:
     """The limit of this machine now, in the same kind of command; None where it is missing."""
     program = shutil.which("redis-benchmark")
     if program is None:
@@ -147,7 +147,7 @@ def _redis_benchmark(redis: Redis, field: tuple[bytes, bytes]) -> float | None:
     return float(rates[0])
 
 
-def _place(redis: Redis) -> list[str]:
+def _place(redis: Store) -> list[str]:
     path = redis.address.path
     if path is None:
         raise Failure("the bench runs on an embedded Redis alone; leave [redis] out.")

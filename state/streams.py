@@ -16,6 +16,7 @@ from functools import partial
 
 from state.commands import Arg, Commands, Script
 from state.errors import ReplyError, Unavailable
+from state.store import at
 from state.together import Together
 
 _FIELD = "m"
@@ -175,7 +176,8 @@ class Stream:
         asked = self._durability
         if not asked.replicas:
             return
-        got = await self._commands.send("WAIT", asked.replicas, round(asked.within * 1000))
+        here = at(self._commands, self.key)
+        got = await here.send("WAIT", asked.replicas, round(asked.within * 1000))
         if got < asked.replicas:
             raise Unavailable(f"{got} of {asked.replicas} replicas have it")
 
@@ -205,11 +207,11 @@ class Stream:
 
     async def reader(self, link: Commands) -> int:
         """The number by which `wake` knows a link."""
-        return int(await link.send("CLIENT", "ID"))
+        return int(await at(link, self.key).send("CLIENT", "ID"))
 
     async def wake(self, reader: int) -> None:
         """End the wait of a `read` on that link, if it waits; what it would bring stays there."""
-        await self._commands.send("CLIENT", "UNBLOCK", reader)
+        await at(self._commands, self.key).send("CLIENT", "UNBLOCK", reader)
 
     async def claim(
         self, idle_seconds: float, count: int, beside: Collection[bytes] = ()
