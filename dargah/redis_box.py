@@ -173,7 +173,7 @@ class ClusterBox:
         return str(server.told("CLUSTER", "MYID").decode())
 
     def move_slot(self, slot: int, to: BoxServer, moving: Callable[[], None]) -> None:
-        """Reshard one slot as redis-cli does; `moving` is called while half its keys are there."""
+        """Reshard one slot as redis-cli does; `moving` is called while half its keys have gone."""
         source = self.master_of(slot)
         to.told("CLUSTER", "SETSLOT", slot, "IMPORTING", self.id_of(source))
         source.told("CLUSTER", "SETSLOT", slot, "MIGRATING", self.id_of(to))

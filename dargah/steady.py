@@ -19,8 +19,8 @@ from state.errors import ReplyError, Unavailable
 
 PLAIN, STALE, CANNOT_CHECK, WRONG = "plain", "stale", "cannot check", "wrong"
 KINDS: Final = (PLAIN, STALE, CANNOT_CHECK, WRONG)
-TICK = 0.002
-"""Seconds between two sendings: 2,000 a second are four at once."""
+TICK = 0.0005
+"""Seconds between two sendings: 2,000 a second are one at a time."""
 UNKNOWN_EVERY = 10
 """One in so many is asked about who is not in the population."""
 

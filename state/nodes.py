@@ -172,7 +172,7 @@ class Nodes:
                 table[first : last + 1] = [masters[shard.master]] * (last + 1 - first)
         self._table, self._masters, self.topology = table, masters, topology
         if self._copies:
-            await self._copies.follow(topology, masters, within)
+            await self._copies.follow(topology, masters, min(within, self.timeout))
         for node in self._links.keys() - masters.keys():
             self._retire(self._links.pop(node))
 

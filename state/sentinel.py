@@ -67,11 +67,12 @@ class SentinelDiscovery:
             with suppress(TimeoutError):  # later ones find out at once whether it is there
                 async with asyncio.timeout(FIRST_CONNECT):
                     await link.wait_connected()
-        master, replicas = await asyncio.gather(
+        address, master, replicas = await asyncio.gather(
+            link.send("SENTINEL", "GET-MASTER-ADDR-BY-NAME", self._name),
             link.send("SENTINEL", "MASTER", self._name),
             link.send("SENTINEL", "SLAVES", self._name),
         )
-        return parse(master, replicas, seed)
+        return parse(address, master, replicas, seed)
 
     async def _prove(self, master: Node, link: Commands | None) -> None:
         opened = None
@@ -91,15 +92,28 @@ class SentinelDiscovery:
         await asyncio.gather(*(link.close() for link in links.values()))
 
 
-def parse(master: list[Any], replicas: list[list[Any]], asked: Node) -> Topology:
-    """The replies to SENTINEL MASTER and SENTINEL SLAVES. Raises Unavailable."""
+def parse(
+    address: list[Any] | None, master: list[Any], replicas: list[list[Any]], asked: Node
+) -> Topology:
+    """Replies to SENTINEL GET-MASTER-ADDR-BY-NAME, MASTER and SLAVES. Raises Unavailable.
+
+    During a failover the first one names the new master already, where the second has its epoch
+    and still the address of the old.
+    """
     try:
+        if address is None:
+            raise Unavailable(f"the Sentinel {asked} knows of no such master")
+        chosen = Node(address[0].decode(), int(address[1]))
         facts = _facts(master)
         # Whatever a Sentinel thinks of its own link to a replica: ours may be well.
         others = [found for found in map(_facts, replicas) if found[b"ip"]]
-        shard = Shard(_node(facts), tuple(sorted(map(_node, others))), ((0, SLOTS - 1),))
+        shard = Shard(
+            chosen,
+            tuple(sorted(node for node in map(_node, others) if node != chosen)),
+            ((0, SLOTS - 1),),
+        )
         return Topology((shard,), int(facts[b"config-epoch"]), frozenset({facts[b"name"]}))
-    except (KeyError, ValueError, TypeError) as error:
+    except (KeyError, ValueError, TypeError, IndexError) as error:
         raise Unavailable(f"what the Sentinel {asked} says cannot be read") from error
 
 
