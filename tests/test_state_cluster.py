@@ -19,8 +19,6 @@ from tests.redis_cluster import store_of, tags_by_master, until, with_cluster
 COUNT_BOTH = Script(
     "count_both", "return redis.call('INCR', KEYS[1]) + redis.call('INCR', KEYS[2])"
 )
-    "count_both", "return redis.call('INCR', KEYS[1]) + redis.call('INCR', KEYS[2])"
-)
 
 
 @pytest.fixture(scope="module")
