@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,6 +39,7 @@ class BoxServer:
     command: Sequence[str]
     process: subprocess.Popen[bytes] | None = None
     frozen: bool = False
+    password: str = field(default="", repr=False)
 
     def start(self) -> None:
         """Start it, or start it again with the data and the role that it had."""
@@ -81,14 +82,16 @@ class BoxServer:
 
     def told(self, *words: str | int) -> Any:
         """As ask(); raises BoxFailed for an error or none."""
-        packed = [f"*{len(words)}\r\n".encode()]
-        for word in map(str, words):
-            packed.append(f"${len(word.encode())}\r\n{word}\r\n".encode())
         try:
-            with socket.create_connection(("127.0.0.1", self.port), 5) as sock:
-                sock.sendall(b"".join(packed))
-                with sock.makefile("rb") as replies:
-                    return _read(replies)
+            with (
+                socket.create_connection(("127.0.0.1", self.port), 5) as sock,
+                sock.makefile("rb") as replies,
+            ):
+                if self.password:
+                    sock.sendall(_packed("AUTH", self.password))
+                    _read(replies)
+                sock.sendall(_packed(*words))
+                return _read(replies)
         except (OSError, ValueError) as error:
             raise BoxFailed(f"{words[0]} on {self.port}: {error}") from None
 
@@ -223,9 +226,9 @@ class SentinelBox:
 
 
 @contextmanager
-def cluster_box(masters: int = 3) -> Iterator[ClusterBox]:
+def cluster_box(masters: int = 3, password: str = "") -> Iterator[ClusterBox]:
     """A Cluster of so many masters with a replica each; ended, whatever state it is in."""
-    with _box(2 * masters, cluster=True) as servers:
+    with redis_servers(2 * masters, cluster=True, password=password) as servers:
         box = ClusterBox(tuple(servers))
         first, mains, copies = servers[0], servers[:masters], servers[masters:]
         for number, server in enumerate(mains):
@@ -251,7 +254,7 @@ def _agreed(copy: BoxServer, main_id: str) -> bool:
 @contextmanager
 def sentinel_box() -> Iterator[SentinelBox]:
     """A master and a replica, watched by three Sentinels under the name "people"."""
-    with _box(2, cluster=False) as servers, ExitStack() as ending:
+    with redis_servers(2) as servers, ExitStack() as ending:
         master, copy = servers
         copy.told("REPLICAOF", "127.0.0.1", master.port)
         sentinels = []
@@ -281,7 +284,10 @@ def _sees_all(sentinel: BoxServer) -> bool:
 
 
 @contextmanager
-def _box(number: int, *, cluster: bool) -> Iterator[list[BoxServer]]:
+def redis_servers(
+    number: int, *, cluster: bool = False, password: str = ""
+) -> Iterator[list[BoxServer]]:
+    """So many servers that know nothing of each other yet."""
     binary = find_server().path
     with ExitStack() as ending:
         servers = []
@@ -297,7 +303,9 @@ def _box(number: int, *, cluster: bool) -> Iterator[list[BoxServer]]:
                 # One shard without a master must not silence the others, nor its own replica.
                 command += ["--cluster-require-full-coverage", "no"]
                 command += ["--cluster-node-timeout", f"{NODE_TIMEOUT * 1000:.0f}"]
-            server = BoxServer(port, folder, command)
+            if password:
+                command += ["--requirepass", password, "--masterauth", password]
+            server = BoxServer(port, folder, command, password=password)
             ending.callback(server.kill)
             server.start()
             servers.append(server)
@@ -308,6 +316,13 @@ def _nodes(server: BoxServer) -> list[list[str]]:
     """CLUSTER NODES, each line in words; without those that are only being met."""
     lines = (server.ask("CLUSTER", "NODES") or b"").decode().splitlines()
     return [words for line in lines if "handshake" not in (words := line.split())[2]]
+
+
+def _packed(*words: str | int) -> bytes:
+    """A command in RESP2."""
+    octets = [str(word).encode() for word in words]
+    pieces = [b"$%d\r\n%b\r\n" % (len(word), word) for word in octets]
+    return b"*%d\r\n" % len(pieces) + b"".join(pieces)
 
 
 def _read(replies: BinaryIO) -> Any:

@@ -120,7 +120,11 @@ class Nodes:
         return await run_script(self, script, keys, *args)
 
     def at(self, key: bytes | str) -> Commands:
-        """The master of a key's slot, for commands that have no key and belong to it (WAIT)."""
+        """The connection to the master of a key's slot, as it is now.
+
+        For commands that have no key and belong to it. After what makes a WAIT of it useless (the
+        slot has moved, or the connection is another) it is Unavailable.
+        """
         return _Home(self, slot_of(key))
 
     @property
@@ -245,11 +249,13 @@ class Nodes:
 
 
 class _Home:
-    """The master of one slot, whichever that is when a command is sent."""
+    """The connection to the master of one slot, as long as it is that."""
 
     def __init__(self, nodes: Nodes, slot: int) -> None:
         self._nodes = nodes
         self._slot = slot
+        link = nodes.link_of(slot)
+        self._wire = link.wire if link else None
 
     def send(self, *args: Arg) -> asyncio.Future[Reply]:
         """As Commands.send."""
@@ -257,9 +263,10 @@ class _Home:
         wire: Wire | None = link.wire if link else None
         if wire is None:
             return self._nodes.away(self._slot)
-        if self._nodes.is_moving(self._slot):
-            # What is to be waited for may have been written on the node that it moves to.
-            return failed(asyncio.get_running_loop(), Unavailable("its slot is moving"))
+        if wire is not self._wire or self._nodes.is_moving(self._slot):
+            # What is to be waited for was written on another connection: on this one there is
+            # nothing to wait for, and WAIT would say that all is safe.
+            return failed(asyncio.get_running_loop(), Unavailable("its slot has moved"))
         return wire.send(args)
 
     async def script(self, script: Script, keys: Sequence[bytes | str], *args: Arg) -> Reply:

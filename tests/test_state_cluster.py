@@ -133,6 +133,8 @@ def test_a_slot_that_moves_is_followed(box: ClusterBox) -> None:
         keys = [f"{{{tag}}}:{number}" for number in range(6)]
         await asyncio.gather(*(store.send("SET", key, "0") for key in keys))
         seen: list[bytes] = []
+        before = at(store, tag)
+        assert await before.send("WAIT", 1, 2000) == 1
 
         async def use() -> None:
             for _ in range(3):
@@ -158,6 +160,10 @@ def test_a_slot_that_moves_is_followed(box: ClusterBox) -> None:
         assert await store.script(COUNT_BOTH, halves) == 8
         assert int(await at(store, tag).send("DBSIZE")) >= 6
         assert box.master_of(slot) is target
+        # What was written there before cannot be waited for here.
+        with pytest.raises(Unavailable, match="has moved"):
+            await before.send("WAIT", 1, 2000)
+        assert await at(store, tag).send("WAIT", 1, 2000) == 1
 
     with_cluster(box, test, timeout=0.5)
 
@@ -246,3 +252,28 @@ def test_a_closed_store_answers_nobody(box: ClusterBox) -> None:
         await store.close()
 
     asyncio.run(run())
+
+
+def test_every_node_is_logged_in_to() -> None:
+    """The password of the URL opens every node, and is shown nowhere."""
+
+    async def run(box: ClusterBox) -> None:
+        url = box.url.replace("://", "://:letmein@")
+        store = await open_store(Address(url), name="test", deadline=20, replicas=True)
+        try:
+            for tag in tags_by_master(box).values():
+                assert await store.send("SET", tag, tag) == b"OK"
+                await at(store, tag).send("WAIT", 1, 2000)
+                copy = replica(store, tag)
+                assert copy is not None
+                assert await copy.send("GET", tag) == tag.encode()
+            shown = f"{store} {store!r} {masters(store)} {store.reason} {store.address}"
+            assert "letmein" not in shown
+        finally:
+            await store.close()
+        with pytest.raises(Unavailable) as refused:
+            await open_store(Address(box.url), name="test", deadline=1)
+        assert "letmein" not in str(refused.value)
+
+    with cluster_box(password="letmein") as locked:
+        asyncio.run(run(locked))
