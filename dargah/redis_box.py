@@ -147,16 +147,7 @@ class ClusterBox:
         for server in self.servers:
             if not server.lives:
                 continue
-            epoch, found = 0, {}
-            for line in _nodes(server):
-                epoch = max(epoch, int(line[6]))
-                if "master" in line[2]:
-                    port = int(line[1].split("@")[0].rpartition(":")[2])
-                    for words in line[8:]:
-                        first, _, last = words.partition("-")
-                        if first.isdecimal():
-                            found[int(first), int(last or first)] = port
-            best = max(best, (epoch, found), key=lambda view: view[0])
+            best = max(best, _view(server), key=lambda view: view[0])
         return best[1]
 
     def settled(self) -> bool:
@@ -190,6 +181,16 @@ class ClusterBox:
             moving()
         for server in (to, source, *self.masters()):
             server.told("CLUSTER", "SETSLOT", slot, "NODE", self.id_of(to))
+
+        def agreed() -> bool:
+            views = [_view(server)[1] for server in self.servers if server.lives]
+            return all(
+                any(a <= slot <= b for (a, b), p in view.items() if p == to.port) for view in views
+            )
+
+        # A source that died before its replica has heard of it would have no successor: the
+        # others do not vote for who claims what another has with a higher epoch.
+        wait_for(agreed, "all servers' agreement on a slot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +311,21 @@ def redis_servers(
             server.start()
             servers.append(server)
         yield servers
+
+
+def _view(server: BoxServer) -> tuple[int, dict[tuple[int, int], int]]:
+    """The highest epoch that a server knows of, and slots with the port of their master."""
+    epoch = 0
+    found: dict[tuple[int, int], int] = {}
+    for words in _nodes(server):
+        epoch = max(epoch, int(words[6]))
+        if "master" in words[2]:
+            port = int(words[1].split("@")[0].rpartition(":")[2])
+            for some in words[8:]:
+                first, _, last = some.partition("-")
+                if first.isdecimal():
+                    found[int(first), int(last or first)] = port
+    return epoch, found
 
 
 def _nodes(server: BoxServer) -> list[list[str]]:
