@@ -26,7 +26,9 @@ NOT_ENOUGH = object()
 _pack = cast("Callable[[tuple[Arg, ...]], bytes]", hiredis.pack_command)
 
 # The server is there, and cannot answer yet or any more. A client has nothing to put right.
-TRY_LATER = frozenset({"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
+TRY_LATER = frozenset(
+    {"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS"}
+)
 
 # A node of a Cluster does not do it itself; nothing was done (Cluster specification, "Redirection
 # and resharding"). Who follows the Cluster gets these, if the Wire was told of one.
@@ -36,7 +38,7 @@ _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}(?= |$)")
 _PLACE = re.compile(r"(?:MOVED|ASK) (\d{1,5}) (\S*)$")
 # Redis 6 puts its own words around what refused a command of a script.
 _IN_SCRIPT = re.compile(
-    r"^ERR Error running script .*?user_script:? ?\d+: -(MISCONF|OOM|READONLY) "
+    r"^ERR Error running script .*?user_script:? ?\d+: -(MISCONF|OOM|READONLY|NOREPLICAS) "
 )
 
 
