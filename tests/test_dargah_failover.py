@@ -15,6 +15,7 @@ from dargah.failover_run import Box, Fault, Run, clock, failover, filled_box
 from dargah.redis_box import ClusterBox
 from dargah.steady import CANNOT_CHECK, PLAIN, STALE, Steady
 from state.errors import Unavailable
+from state.store import at, replica
 
 RATE = 2000.0
 PEOPLE = 3000
@@ -118,10 +119,16 @@ def test_a_replica_that_has_nothing_is_not_believed() -> None:
     """A copy that was emptied knows nobody: that is never told as "not found"."""
 
     async def test(box: Box) -> None:
+        assert box.cache.current is not None
+        key, _ = box.cache.current.layout.address(box.asked[0].person)
         victim = await asyncio.to_thread(box.victim)
-        # The master drops everything, and its replica after it.
-        await asyncio.to_thread(victim.told, "FLUSHALL")
-        await asyncio.to_thread(victim.told, "WAIT", 1, 5000)
+        copy = replica(box.stores.cache, key)
+        assert copy is not None
+        assert await copy.send("EXISTS", key) == 1
+        # The master loses the bucket, and its replica after it.
+        await box.stores.cache.send("DEL", key)
+        await at(box.stores.cache, key).send("WAIT", 1, 2000)
+        assert await copy.send("EXISTS", key) == 0
         with pytest.raises(Unavailable):
             await box.cache.verdict(box.asked[0].person, clock())
         victim.stop_answering()
