@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from config.redis_settings import RedisSettings
-from dargah.redis_box import BoxServer, ClusterBox, SentinelBox, cluster_box, sentinel_box, wait_for
+from dargah.box_server import BoxServer, wait_for
+from dargah.redis_box import ClusterBox, SentinelBox, cluster_box, sentinel_box
 from dargah.steady import Asked, Steady, Told, questions
 from eligibility.cache import Cache
 from eligibility.freshness import Freshness

@@ -55,6 +55,7 @@ class Following(Nodes):
         self._refresh = refresh
         self._older_since: float | None = None
         self._found = asyncio.Event()
+        self._away: bool | None = None
         self._task = asyncio.create_task(self._keep_looking(), name="follow redis")
 
     async def wait_connected(self) -> None:
@@ -82,6 +83,7 @@ class Following(Nodes):
                 # Our own bug, or a server that says what none should: who is followed stays.
                 self.why = f"what the servers say cannot be understood ({type(error).__name__})"
                 log.error("redis_topology_unread", reason=type(error).__name__)
+            self._tell()
             self._found.set()
             await asyncio.sleep(LEAST_PAUSE)
             pause = self._refresh if self.well() else min(self._refresh, WHILE_AWAY)
@@ -101,6 +103,17 @@ class Following(Nodes):
             )
         if self._copies:
             await self._copies.measure()
+
+    def _tell(self) -> None:
+        """Log, once, that a server is away, and that all are back."""
+        away = not self.connected
+        if away is self._away:
+            return
+        self._away = away
+        if away:
+            log.warning("redis_away", reason=self.reason)
+        else:
+            log.info("redis_connected", servers=str(self.address))
 
     def _is_old(self, found: Topology) -> bool:
         known = self.topology

@@ -13,8 +13,9 @@ from random import Random
 import pytest
 
 from dargah.bench_failover import timeline
+from dargah.box_server import wait_for
 from dargah.failover_run import Box, Fault, clock, failover, filled_box
-from dargah.redis_box import ClusterBox, wait_for
+from dargah.redis_box import ClusterBox
 from dargah.steady import CANNOT_CHECK, PLAIN, STALE, Steady
 from eligibility.ledger import Budget, Ledger, Refused
 from state.address import Address

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from api.keys import ELIGIBILITY, ApiKeys
-from dargah.redis_box import ClusterBox, cluster_box, wait_for
+from dargah.box_server import wait_for
+from dargah.redis_box import ClusterBox, cluster_box
 from dialogue.bundle import Bundle
 from dialogue.notice import Notice
 from dialogue.preferences import Preferences

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dargah.redis_box import BoxServer, SentinelBox, redis_servers, sentinel_box
+from dargah.box_server import BoxServer, redis_servers
+from dargah.redis_box import SentinelBox, sentinel_box
 from state.address import Address
 from state.cluster import parse
 from state.commands import Commands

@@ -13,9 +13,9 @@ from config.settings import Settings, read_settings
 from dargah.bench_cache import bench_cache, table
 from dargah.bench_dialogue import bench_dialogue, dialogue_table
 from dargah.bench_failover import bench_failover, picture
+from dargah.box_server import BoxFailed
 from dargah.failures import Failure
 from dargah.loop import new_loop
-from dargah.redis_box import BoxFailed
 from dargah.stage import stage_of
 from dargah.steady import WRONG
 from dargah.wiring import required_folder
