@@ -19,6 +19,7 @@ WIDTH: Final = 40
 SHADES: Final = {PLAIN: "█", STALE: "▒", CANNOT_CHECK: "·", WRONG: "!"}
 CALM_LINES: Final = 2
 """Lines with nothing but plain answers that are shown at each end of a stretch of them."""
+QUICK_SLICES: Final = 5
 SLOW: Final = 0.05
 """Seconds: the p99 under which it is back to normal."""
 
@@ -36,7 +37,7 @@ class Slice:
 @dataclass(frozen=True, slots=True)
 class Timeline:
     """One failover. `back_after` is in seconds from the fault to the last answer that was not
-    plain, `quick_after` to the last slice with a p99 of 50 ms or more."""
+    plain, `quick_after` to the first half second with every p99 under 50 ms."""
 
     servers: str
     fault: str
@@ -84,17 +85,25 @@ def timeline(run: Run, servers: str, fault: str, rate: float) -> Timeline:
         )
     struck = run.events[0][0]
     other = [told.at + told.took for told in run.told if told.kind != PLAIN]
-    slow = [piece.at + SLICE for piece in drawn if piece.p99_ms >= SLOW * 1000]
     return Timeline(
         servers,
         fault,
         rate,
         {kind: sum(told.kind == kind for told in run.told) for kind in KINDS},
         round(max(other, default=struck) - struck, 2),
-        round(max((at for at in slow if at > struck), default=struck) - struck, 2),
+        round(_quick_from(drawn, struck) - struck, 2),
         [(round(at, 2), what) for at, what in run.events],
         drawn,
     )
+
+
+def _quick_from(pieces: list[Slice], struck: float) -> float:
+    """When the first QUICK_SLICES slices in a row began that were quick, at or after the fault."""
+    after = [piece for piece in pieces if piece.at + SLICE > struck]
+    for number, piece in enumerate(after):
+        if all(one.p99_ms < SLOW * 1000 for one in after[number : number + QUICK_SLICES]):
+            return max(struck, piece.at)
+    return pieces[-1].at
 
 
 def picture(found: Timeline) -> str:
