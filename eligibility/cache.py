@@ -30,6 +30,9 @@ from state.errors import ReplyError, Unavailable
 POLLED_EVERY = 0.5
 """Seconds. A switch or a rollback is noticed within this time."""
 
+COPY_AGAIN = 0.1
+"""Seconds until a copy that did not answer is asked once more."""
+
 
 class Cache:
     """Looks people up. `refresh` or `start` before the first lookup; `close` at the end.
@@ -133,11 +136,8 @@ class Cache:
         if current is None:
             return None
         key, field = current.layout.address(person)
-        copy = self._copy_of(key)
-        if copy is None:
-            return None
         try:
-            packed, whole = await copy.send(b"HMGET", key, field, WHOLE)
+            packed, whole = await self._copied(key, field)
             if not whole:
                 return None
             found = _found(packed, current) if packed else Found(None, current.as_of)
@@ -147,6 +147,22 @@ class Cache:
             return CANNOT_CHECK
         verdict = verdict_of(found, now, self._freshness)
         return verdict if verdict is CANNOT_CHECK else replace(verdict, stale=True)
+
+    async def _copied(self, key: bytes, field: bytes) -> tuple[bytes | None, bytes | None]:
+        """A record and the mark of its bucket, from a copy. Raises Unavailable, ReplyError.
+
+        Asked again once: the replica that is made the master may end its connections.
+        """
+        for pause in (COPY_AGAIN, 0.0):
+            copy = self._copy_of(key)
+            if copy is None:
+                break
+            try:
+                packed, whole = await copy.send(b"HMGET", key, field, WHOLE)
+                return packed, whole
+            except Unavailable:
+                await asyncio.sleep(pause)
+        raise Unavailable("no copy answers")
 
     async def _find_or_be_sure(self, person: NationalId, generation: Generation) -> Found | None:
         """The person, or that there is none; None where their bucket is not whole.

@@ -44,10 +44,13 @@ class Copies:
         self._lags: dict[Redis, _Lag] = {}
 
     def of(self, master: Redis) -> Redis | None:
-        """The newest copy of what a master has, of those that may be read now."""
-        found = [link for link in self._of.get(master, ()) if link.wire]
-        best = min(found, key=self._lag, default=None)
-        return best if best is not None and self._lag(best) <= self._behind else None
+        """The newest copy of what a master has, of those that are near enough to it.
+
+        One that answers goes before one that does not: its connections may have ended a moment
+        ago, because it is being made the master.
+        """
+        near = [link for link in self._of.get(master, ()) if self._lag(link) <= self._behind]
+        return min(near, key=lambda link: (link.wire is None, self._lag(link)), default=None)
 
     def answering(self) -> list[tuple[Node, Commands]]:
         """Replicas that we have a link to."""

@@ -86,9 +86,12 @@ class Nodes:
     def all_readable(self) -> bool:
         """Would a read be answered now, whatever its slot: by the master, or by a copy?"""
         return bool(self._masters) and all(
-            link is not None and (link.wire or (self._copies and self._copies.of(link)))
-            for link in set(self._table)
+            link is not None and (link.wire or self._copy_of(link)) for link in set(self._table)
         )
+
+    def _copy_of(self, link: Redis) -> Wire | None:
+        copy = self._copies.of(link) if self._copies else None
+        return copy.wire if copy else None
 
     @property
     def reason(self) -> str:
@@ -133,7 +136,7 @@ class Nodes:
         return {str(node): link for node, link in self._masters.items()}
 
     def replica(self, key: bytes | str) -> Commands | None:
-        """Who has a copy of a key's slot that is new enough and answers; None where nobody has."""
+        """Who has a copy of a key's slot that is new enough; None where nobody has."""
         link = self._table[slot_of(key)]
         return self._copies.of(link) if self._copies and link else None
 
