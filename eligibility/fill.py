@@ -25,6 +25,10 @@ _FIRST_PAUSE: Final = 0.005
 _LONGEST_PAUSE: Final = 0.25
 """Seconds between two looks at a save: a small one is over at once, a country's takes minutes."""
 
+_COPY_TRIES: Final = 600
+_COPY_WAIT_MS: Final = 500
+"""Five minutes in which a replica that was filled anew catches up, half a second at a time."""
+
 _TRIES: Final = 20
 """Other saves that may begin just before ours."""
 
@@ -145,10 +149,10 @@ async def verify(
 
 
 async def save(cache: Commands) -> None:
-    """Have the cache written to disk, and wait for it. Raises LoadFailed, Unavailable, ReplyError.
+    """Have the cache written to disk and, where it has replicas, to them.
 
-    Every server of it, all at once. A save that began before ours is waited for first: it lacks
-    what we wrote.
+    Raises LoadFailed, Unavailable, ReplyError. Every server of it, all at once. A save that began before ours is waited for first: it lacks
+    what we wrote. A replica that took over without all people would know some no more.
     """
     saves = (_save(server, place) for place, server in _servers(cache))
     for failed in await asyncio.gather(*saves, return_exceptions=True):
@@ -173,11 +177,23 @@ async def _save(cache: Commands, place: str) -> None:
             await asyncio.sleep(_FIRST_PAUSE)
     else:
         raise LoadFailed(f"The cache's Redis{place} does not begin to save; see its log.")
+    await _copied(cache, place)
     if not await _saved(cache):
         raise LoadFailed(
             f"The cache's Redis{place} could not save the people{await _where(cache)}: "
             "is the disk full? Make room there, or see its log, and load again."
         )
+
+
+async def _copied(server: Commands, place: str) -> None:
+    """Wait until each replica that is linked has all that we wrote."""
+    for _ in range(_COPY_TRIES):
+        linked = int((await _info(server, "replication")).get("connected_slaves", "0"))
+        if not linked or await server.send("WAIT", linked, _COPY_WAIT_MS) >= linked:
+            return
+    raise LoadFailed(
+        f"The replicas of the cache's Redis{place} do not keep up; see their logs, and load again."
+    )
 
 
 async def _where(cache: Commands) -> str:

@@ -26,7 +26,7 @@ from eligibility.verdict import Kind, Outcome, Record, Status, Verdict
 from smpp.pdu import Status as SmppStatus
 from state.consumer import Link
 from state.following import Following
-from state.sessions import SessionStore
+from state.sessions import Beside, SessionStore
 from state.store import open_own
 from state.streams import Durability, Stream
 from telecom.channel import Channel
@@ -74,12 +74,32 @@ def test_people_are_loaded_changed_rolled_back_and_freed(box: ClusterBox) -> Non
     with_cluster(box, test)
 
 
+def test_a_load_waits_for_its_replicas(box: ClusterBox) -> None:
+    """A new generation answers only when replicas too have all its people."""
+
+    async def test(store: Following) -> None:
+        slow = next(one for one in box.servers if one.in_step)
+        slow.stop_answering()
+        loading = asyncio.create_task(load_text(store, csv_of(covered(600))))
+        try:
+            # Everything else is done within milliseconds.
+            done, _ = await asyncio.wait([loading], timeout=1.0)
+            assert not done
+            assert await Generations(store, store).current() is None
+        finally:
+            slow.answer_again()
+        loaded, _ = await loading
+        assert loaded.generation.people == 600
+
+    with_cluster(box, test)
+
+
 def test_conversations_codes_versions_choices_and_keys(box: ClusterBox) -> None:
     """Whatever is remembered of a caller, an author or a provider is, wherever it lies."""
 
     async def test(store: Following) -> None:
         for number in range(20):
-            await _sessions(store, f"ussd:{number}")
+            await _sessions(store, f"ussd:{{{number}}}:session", f"ussd:{{{number}}}:resume")
             await _ledger(store, f"asker{number}", f"{number:011}")
             preferences = Preferences(store, kept_for=timedelta(days=1))
             await preferences.choose(Asker(f"token{number}"), "en")
@@ -108,13 +128,15 @@ def test_conversations_codes_versions_choices_and_keys(box: ClusterBox) -> None:
     with_cluster(box, test)
 
 
-async def _sessions(store: Following, key: str) -> None:
+async def _sessions(store: Following, key: str, beside: str) -> None:
     sessions = SessionStore(store)
     assert await sessions.save(key, 0, b"one", 60)
     held = await sessions.load(key)
     assert held is not None
     assert not await sessions.save(key, 7, b"two", 60)
-    assert await sessions.save(key, held.version, b"two", 60)
+    kept = Beside(beside, b"resume", 60)
+    assert await sessions.save(key, held.version, b"two", 60, kept)
+    assert await sessions.beside(beside) == b"resume"
     assert await sessions.create_or_replace(key, b"three", 60)
     await sessions.drop(key)
     assert await sessions.load(key) is None
