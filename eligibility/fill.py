@@ -151,8 +151,9 @@ async def verify(
 async def save(cache: Commands) -> None:
     """Have the cache written to disk and, where it has replicas, to them.
 
-    Raises LoadFailed, Unavailable, ReplyError. Every server of it, all at once. A save that began before ours is waited for first: it lacks
-    what we wrote. A replica that took over without all people would know some no more.
+    Every server of it, all at once. A save that began before ours is waited for first: it lacks
+    what we wrote. A replica that took over without all people would know some no more. Raises
+    LoadFailed, Unavailable, ReplyError.
     """
     saves = (_save(server, place) for place, server in _servers(cache))
     for failed in await asyncio.gather(*saves, return_exceptions=True):
