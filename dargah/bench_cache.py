@@ -41,7 +41,7 @@ from eligibility.population_file import write_population
 from eligibility.verdict import Kind, Outcome, Record, Status
 from persian.jalali import tehran_date
 from state.embedded import stopped
-from state.link import Redis
+from state.store import Store
 from state.stores import Stores
 
 ROUNDS = 3
@@ -249,7 +249,7 @@ async def _lookups(cache: Cache, asked: Sequence[str], in_flight: int, seconds: 
     return done / (time.perf_counter() - began)
 
 
-async def _change(redis: Redis, cache: Cache, people: Sequence[str]) -> None:
+async def _change(redis: Store, cache: Cache, people: Sequence[str]) -> None:
     """Write newer records of these people, as a change at the registry does."""
     assert cache.current is not None
     layout = cache.current.layout
@@ -261,12 +261,12 @@ async def _change(redis: Redis, cache: Cache, people: Sequence[str]) -> None:
     )
 
 
-async def _info(redis: Redis, section: str) -> dict[str, str]:
+async def _info(redis: Store, section: str) -> dict[str, str]:
     text = (await redis.send("INFO", section)).decode()
     return dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)
 
 
-async def _memory(redis: Redis) -> dict[str, int]:
+async def _memory(redis: Store) -> dict[str, int]:
     """Octets: `used_memory`, and `used_memory_dataset` without the empty server's."""
     info = await _info(redis, "memory")
     return {name: int(info[name]) for name in ("used_memory", "used_memory_dataset")}

@@ -20,14 +20,13 @@ from dargah.http_routes import OK, Edges
 from dargah.ivr_port import ivr_port, peers_of
 from dargah.loop import spare_the_collector
 from dargah.metrics import Metrics
+from dargah.redis_ready import AWAY, answers, people_answered
 from dargah.running import Running, announced
 from dargah.smpp_binds import SmppBinds
 from dargah.smpp_port import smpp_port
 from dargah.tls import server_context
 from dargah.wiring import Gateway, gateway_of, required_folder, stores_of
 from eligibility.registry_breaker import BreakerState
-from state.commands import Commands
-from state.errors import ReplyError, Unavailable
 from state.stores import Stores
 
 if TYPE_CHECKING:
@@ -37,9 +36,6 @@ log = structlog.get_logger("dargah")
 
 PARTS = frozenset({"ussd", "sms", "ivr", "http"})
 """What `serve --only` may name: USSD (by aggregators and SMPP), SMS, the telephone, the API."""
-
-AWAY = "does not answer"
-READS_ONLY = "does not accept writes"
 
 WATCHED_EVERY = 1.0
 """Seconds between two looks at whether Redis answers."""
@@ -194,11 +190,9 @@ def _edges(
     untold = partial(binds.untold, by_sms) if binds is not None and by_sms else None
 
     async def ready() -> Mapping[str, str]:
-        cache, state = await asyncio.gather(_answers(stores.cache), _answers(stores.state))
-        # People are looked up all the same in a cache that takes none.
-        cache = OK if cache == READS_ONLY else cache
+        cache, state = await asyncio.gather(people_answered(stores.cache), answers(stores.state))
         population = OK if gateway.cache.current else "no generation is loaded"
-        components = {"cache": cache, "state": state, "population": population}
+        components = {"cache": str(cache), "state": str(state), "population": population}
         if gateway.registry:
             closed = gateway.registry.breaker is BreakerState.CLOSED
             components["registry"] = OK if closed else "fails, and is left alone"
@@ -214,19 +208,8 @@ def _edges(
     )
 
 
-async def _answers(redis: Commands) -> str:
-    try:
-        await redis.send("PING")
-    except ReplyError as error:
-        # So Redis answers a PING too while it cannot write to its disk.
-        return READS_ONLY if error.code == "MISCONF" else AWAY
-    except Unavailable:
-        return AWAY
-    return OK
-
-
 async def _watch(stores: Stores, metrics: Metrics) -> None:
     while True:
         for role, redis in (("cache", stores.cache), ("state", stores.state)):
-            metrics.redis_up(role, up=await _answers(redis) != AWAY)
+            metrics.redis_up(role, up=(await answers(redis)).word != AWAY)
         await asyncio.sleep(WATCHED_EVERY)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -35,6 +36,7 @@ from state.commands import Commands
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash, load_or_create_key
 from state.sessions import SessionStore
+from state.store import masters, replica
 from state.stores import Stores, open_stores
 from telecom.channel import Channel
 from ussd.aggregator import Aggregator
@@ -68,6 +70,9 @@ async def stores_of(
                 timeout=timeout or redis.timeout,
                 in_flight=redis.in_flight,
                 start_deadline=redis.start_deadline,
+                refresh=redis.refresh,
+                cache_replicas=settings.eligibility.replica_answers,
+                behind=settings.eligibility.replica_behind,
             ),
             settings.data_folder,
         )
@@ -97,12 +102,13 @@ async def proven_kept(state: Commands) -> None:
     With its files synced every second, Redis takes the write that finds the disk full, and refuses
     only the next one.
     """
-    try:
-        info: bytes = await state.send("INFO", "persistence")
-    except ReplyError:
-        return  # a server that keeps its state to itself
-    if b"aof_last_write_status:err" in info:
-        raise ReplyError("MISCONF in answer to what was written")
+    for server in masters(state).values():
+        try:
+            info: bytes = await server.send("INFO", "persistence")
+        except ReplyError:
+            continue  # a server that keeps its state to itself
+        if b"aof_last_write_status:err" in info:
+            raise ReplyError("MISCONF in answer to what was written")
 
 
 def hashes_of(settings: Settings) -> KeyedHash:
@@ -120,7 +126,13 @@ def cache_of(
     noticed: Callable[[Generation], None] | None = None,
 ) -> Cache:
     """Who looks people up; `noticed` is told of each generation that begins to answer."""
-    return Cache(stores.cache, stores.state, freshness_of(settings), noticed=noticed)
+    return Cache(
+        stores.cache,
+        stores.state,
+        freshness_of(settings),
+        noticed=noticed,
+        copy_of=partial(replica, stores.cache),
+    )
 
 
 def freshness_of(settings: Settings) -> Freshness:

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 from dargah.failures import Failure
 from state.limit import prepared_lookups
-from state.link import Redis
 from state.plain import plain_lookups
+from state.store import Store
 
 IN_FLIGHT = (1, 50, 500)
 """Lookups at once, in what is measured as fast as it goes."""
@@ -41,7 +41,7 @@ class Yardsticks:
 
 
 async def yardsticks(
-    redis: Redis, fields: Sequence[tuple[bytes, bytes]], seconds: float
+    redis: Store, fields: Sequence[tuple[bytes, bytes]], seconds: float
 ) -> Yardsticks:
     """All of them, over (key, field) pairs that are there. Raises Failure."""
     benchmark = await _redis_benchmark(redis, fields[0][0], max(1000, int(seconds * 500_000)))
@@ -73,7 +73,7 @@ def best_yardsticks(rounds: Sequence[Yardsticks]) -> Yardsticks:
     )
 
 
-async def _redis_benchmark(redis: Redis, key: bytes, lookups: int) -> float | None:
+async def _redis_benchmark(redis: Store, key: bytes, lookups: int) -> float | None:
     program = shutil.which("redis-benchmark")
     if program is None:
         return None

@@ -282,7 +282,7 @@ def test_error_replies_tell_nothing_about_people(server: RunningRedis) -> None:
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("code", ["CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "READONLY"])
+@pytest.mark.parametrize("code", ["CLUSTERDOWN", "MASTERDOWN", "NOREPLICAS", "BUSY", "READONLY"])
 def test_errors_that_mean_later(tmp_path: Path, code: str) -> None:
     """A Redis that is failing over or busy counts as away, not as a mistake of ours."""
 
