@@ -1,5 +1,6 @@
 # make demo    the gateway with a synthetic population and a carrier in a box, on loopback
 # make test    lint, types, tests, then the wheel away from the checkout
+# make chaos   servers killed and hung for minutes, more than a test may take
 # Options: PYTHON=python3.12 chooses the interpreter; ARGS="--once" goes to the demo or to pytest.
 
 SHELL := /bin/bash
@@ -10,6 +11,7 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 PYTHON ?=
 ARGS ?=
+SEED ?=
 # A variable of the caller's shell must not lead Python to other packages than ours.
 unexport PYTHONHOME PYTHONPATH
 export PYTHON
@@ -31,6 +33,11 @@ test: ## ruff, mypy, pytest, wheel
 	@$(BIN)/python -m pytest $(ARGS)
 	@echo "dargah: the wheel, away from the checkout"
 	@tests/smoke_wheel.sh
+
+.PHONY: chaos
+chaos: ## minutes of faults on real processes, drawn at random; SEED=N plays one run again
+	@.ci/install dev
+	@DARGAH_CHAOS_SEED=$(SEED) $(BIN)/python -m pytest -m chaos -s $(ARGS)
 
 .PHONY: lint
 lint: ## ruff and mypy --strict

@@ -25,6 +25,24 @@ def contradictions(settings: "Settings") -> Iterator[str]:
             f"{eligibility.fresh_for:g} hours, is longer than usable_for, "
             f"{eligibility.usable_for:g} days; a record that is too old to be told is not fresh."
         )
+    yield from _registry(settings)
+
+
+def _registry(settings: "Settings") -> Iterator[str]:
+    own, redis, lookup = settings.registry, settings.redis, settings.eligibility.lookup_timeout
+    needed = own.timeout + 2 * redis.timeout
+    if own.url and needed >= lookup:
+        yield (
+            f"{settings.where('registry', 'timeout')}: registry.timeout: with redis.timeout before "
+            f"and after it, it is {needed:g} seconds; eligibility.lookup_timeout, {lookup:g}, must "
+            "be longer."
+        )
+    if own.pause > own.longest_pause:
+        key = _given(settings, "pause", "longest_pause", section="registry")
+        yield (
+            f"{settings.where('registry', key)}: registry.{key}: pause, {own.pause:g} seconds, is "
+            f"longer than longest_pause, {own.longest_pause:g}."
+        )
 
 
 def _answers_by_sms(settings: "Settings") -> Iterator[str]:

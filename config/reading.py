@@ -12,7 +12,7 @@ import dataclasses
 import difflib
 import os
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
@@ -47,12 +47,13 @@ def choice(*texts: str) -> dict[str, Any]:
     return {"choice": texts}
 
 
-def url(*schemes: str) -> dict[str, Any]:
+def url(*schemes: str, mistake: Callable[[str], str] = lambda url: "") -> dict[str, Any]:
     """Field metadata of a Secret: a URL with one of these schemes.
 
-    It may be written plainly while there is no password in it.
+    It may be written plainly while there is no password in it. `mistake` says what else is wrong
+    with one, in a sentence that quotes nothing of it, or "".
     """
-    return {"url": schemes}
+    return {"url": schemes, "mistake": mistake}
 
 
 def read_section(
@@ -200,7 +201,7 @@ def _secret(value: Any, metadata: Mapping[str, Any], environ: Mapping[str, str])
         return _checked(environ[rest], metadata)
     if scheme == "file" and rest:
         return _checked(_secret_file(Path(rest)), metadata)
-    if metadata.get("url") and "@" not in text:
+    if metadata.get("url") and "@" not in text and "password" not in text:
         return _checked(text, metadata)
     raise ValueError('a secret is given as "env:NAME" or "file:/path", never itself.')
 
@@ -211,6 +212,8 @@ def _checked(value: str, metadata: Mapping[str, Any]) -> Secret:
     if schemes and not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
         *most, last = (f"{scheme}://" for scheme in schemes)
         raise ValueError(f"a URL that begins with {', '.join(most)} or {last} is needed.")
+    if schemes and (mistake := metadata["mistake"](value)):
+        raise ValueError(mistake)
     return Secret(value)
 
 

@@ -22,6 +22,8 @@ from config.reading import (
     url,
     within,
 )
+from config.redis_settings import SCHEMES, url_mistake
+from config.registry_settings import RegistrySection
 from config.smpp_settings import SmppBind, mistakes
 from config.toml_lines import Document, read_toml
 
@@ -30,11 +32,12 @@ from config.toml_lines import Document, read_toml
 class RedisSection:
     """Where Redis is; an empty URL is the embedded one. Times in seconds."""
 
-    cache_url: Secret = field(metadata=url("redis", "rediss", "unix"))
-    state_url: Secret = field(metadata=url("redis", "rediss", "unix"))
+    cache_url: Secret = field(metadata=url(*SCHEMES, mistake=url_mistake))
+    state_url: Secret = field(metadata=url(*SCHEMES, mistake=url_mistake))
     timeout: float = field(metadata=within(0.01, 10))
     in_flight: int = field(metadata=within(100, 1_000_000))
     start_deadline: float = field(metadata=within(1, 3600))
+    refresh: float = field(metadata=within(0.1, 60))
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +131,8 @@ class EligibilitySection:
     lookup_timeout: float = field(metadata=within(0.05, 20))
     fresh_for: float = field(metadata=within(0, 10_000))
     usable_for: float = field(metadata=within(0, 3650))
+    replica_answers: bool
+    replica_behind: float = field(metadata=within(1, 86_400))
     repeat_for: float = field(metadata=within(0.1, 1440))
     retry_for: float = field(metadata=within(0.1, 720))
     codes_kept_for: float = field(metadata=within(0.1, 3650))
@@ -183,6 +188,7 @@ class Settings:
     sms: SmsSection
     dialogue: DialogueSection
     eligibility: EligibilitySection
+    registry: RegistrySection
     load: LoadSection
     journal: JournalSection
     log: LogSection
@@ -209,6 +215,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "sms": SmsSection,
     "dialogue": DialogueSection,
     "eligibility": EligibilitySection,
+    "registry": RegistrySection,
     "load": LoadSection,
     "journal": JournalSection,
     "log": LogSection,

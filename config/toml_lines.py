@@ -25,6 +25,9 @@ _NAME = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
 _TABLE = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_NAME})[ \t]*\]")
 _KEY = re.compile(rf"[ \t]*({_NAME})[ \t]*=")
 _PARTS = re.compile(_PART)
+# Far more than any of ours has; each part costs the parser all the parts before it.
+_MOST_PARTS = 64
+_LONG_PATH = re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PART}[ \t]*\.[ \t]*){{{_MOST_PARTS}}}")
 _LINE_OF_ERROR = re.compile(r"\(at line (\d+), column \d+\)")
 
 
@@ -56,35 +59,66 @@ def read_toml(source: Path | Traversable) -> Document:
     MAX_OCTETS, is not UTF-8 or is not TOML.
     """
     name = str(source) if isinstance(source, Path) else source.name
+    return parse_toml(read_text(source, name), name)
+
+
+def read_text(source: Path | Traversable, name: str) -> str:
+    """The text of a file, of MAX_OCTETS at most; no more of it is read.
+
+    Raises ConfigError, naming file and line, where it cannot be read or is not UTF-8.
+    """
     try:
-        raw = source.read_bytes()
+        if isinstance(source, Path) and source.exists() and not source.is_file():
+            raise ConfigError(f"{name}: is no file.")
+        with source.open("rb") as file:
+            raw = file.read(MAX_OCTETS + 1)
     except OSError as error:
         reason = error.strerror or "unreadable"
         raise ConfigError(f"{name}: cannot be read ({reason}).") from None
     if len(raw) > MAX_OCTETS:
         line = raw.count(b"\n", 0, MAX_OCTETS) + 1
-        raise ConfigError(
-            f"{name}:{line}: {len(raw)} octets are more than the {MAX_OCTETS} allowed."
-        )
+        raise ConfigError(f"{name}:{line}: goes on after the {MAX_OCTETS} octets allowed.")
     try:
-        text = raw.decode("utf-8-sig")
+        return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{name}:{line}: not UTF-8; save the file as UTF-8.") from None
-    return parse_toml(text, name)
 
 
 def parse_toml(text: str, name: str) -> Document:
     """Read TOML from text; `name` stands for the file in messages. Raises ConfigError."""
     text = text.replace("\r\n", "\n")
+    if deep := _LONG_PATH.search(text):
+        line = text.count("\n", 0, deep.start()) + 1
+        raise ConfigError(f"{name}:{line}: a name of more than {_MOST_PARTS} parts.")
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+    except tomllib.TOMLDecodeError as error:
         found = _LINE_OF_ERROR.search(str(error))
         line = int(found[1]) if found else text.count("\n") + 1
-        what = _LINE_OF_ERROR.sub("", str(error)).strip() or "nested too deep"
+        what = _LINE_OF_ERROR.sub("", str(error)).strip()
         raise ConfigError(f"{name}:{line}: not valid TOML: {what[:200]}.") from None
+    except (RecursionError, ValueError) as error:
+        what = "nested too deep" if isinstance(error, RecursionError) else "a number too long"
+        raise ConfigError(f"{name}:{_line_of_fault(text)}: not valid TOML: {what}.") from None
     return Document(name, data, _lines(text))
+
+
+def _line_of_fault(text: str) -> int:
+    """The line of what the parser refuses without saying where."""
+    lines = text.split("\n")
+    sound, broken = 0, len(lines)
+    while broken - sound > 1:
+        middle = (sound + broken) // 2
+        try:
+            tomllib.loads("\n".join(lines[:middle]))
+        except tomllib.TOMLDecodeError:
+            sound = middle  # cut in the middle of something: the fault comes later
+        except (RecursionError, ValueError):
+            broken = middle
+        else:
+            sound = middle
+    return broken
 
 
 def _lines(text: str) -> dict[KeyPath, int]:
@@ -98,7 +132,9 @@ def _lines(text: str) -> dict[KeyPath, int]:
             continue
         if head := _TABLE.match(line):
             table = _enter(_split(head[2]), counts, new_item=head[1] == "[[")
-            lines.setdefault(table, number)
+            for depth in range(1, len(table) + 1):
+                # A table without a head of its own begins with the first that is inside it.
+                lines.setdefault(table[:depth], number)
         elif key := _KEY.match(line):
             path = table
             for part in _split(key[1]):

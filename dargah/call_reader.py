@@ -20,6 +20,7 @@ _VALUES = {
     "valid_until": _DATE.format("told"),
     "since": _DATE.format("told"),
     "as_of": _DATE.format("as_of"),
+    "code": r"(?:(?:digit/\d(?:-end)?|pause) )+",
     "minutes": r"(?:number/\d+(?:-o)? )+",
 }
 _DIGITS = re.compile(r"(?:(?:digit/\d(?:-end)?|pause) ){11,}")
@@ -37,7 +38,7 @@ def hear_back(tree: Tree, voices: Voices, names: Sequence[str]) -> Seen | None:
         )
         if told := re.search(rf"(?:^| ){pattern}", heard):
             dates = told.groupdict()
-            code = _DIGITS.search(heard, told.end() - 1)
+            code = _DIGITS.search(heard, told.start())
             found.append(
                 (
                     told.end() - told.start(),

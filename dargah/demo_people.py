@@ -8,7 +8,8 @@ from dargah.loading import load_file
 from dargah.wiring import clock, stores_of
 from eligibility.generations import Generations
 from eligibility.load import LoadOptions
-from eligibility.population import Example, examples, write_population
+from eligibility.population import Example, examples
+from eligibility.population_file import write_population
 from persian.jalali import tehran_date
 
 SEED = 1420

@@ -57,7 +57,6 @@ def building(settings: Settings) -> Callable[[Bundle], SpokenVersion]:
     def build(bundle: Bundle) -> SpokenVersion:
         folders = {name: bundle.folder(name) for name in folders_of(settings)}
         version = version_of(folders)
-        prove_guide(folders[GUIDE], version.phrases)
         # What is published must serve every edge, of other processes too.
         prove_texts(version.tree, version.phrases)
         prove_entry(settings, version.tree)
@@ -71,18 +70,15 @@ def building(settings: Settings) -> Callable[[Bundle], SpokenVersion]:
 def version_of(folders: Mapping[str, Path | Traversable], *, spoken: bool = True) -> SpokenVersion:
     """The version in some folders, by their names. Raises ConfigError with the first finding."""
     tree, phrases = load_dialogue(folders[TREE], folders[PHRASES], folders[GUIDE])
+    guide = load_guide(folders[GUIDE])
+    for finding in guide_findings(guide, phrases):
+        raise ConfigError(str(finding))
     if not spoken:
         return SpokenVersion(tree, phrases, {})
-    voices = load_voices(folders[VOICE], load_guide(folders[GUIDE]))
+    voices = load_voices(folders[VOICE], guide)
     for finding in voice_findings(voices, tree, phrases):
         raise ConfigError(str(finding))
     return SpokenVersion(tree, phrases, voices)
-
-
-def prove_guide(folder: Path | Traversable, phrases: Phrases) -> None:
-    """Raises ConfigError where a topic does not fit its pages, its texts or its minute."""
-    for finding in guide_findings(load_guide(folder), phrases):
-        raise ConfigError(str(finding))
 
 
 def prove_entry(settings: Settings, tree: Tree) -> None:

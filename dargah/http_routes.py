@@ -32,8 +32,9 @@ from ussd.aggregator import Body
 from ussd.sessions import Told
 
 OK = "ok"
-JOURNAL = "journal"
-"""A component that a gateway is ready without: people are answered, and what was told waits."""
+READY_WITHOUT = frozenset({"registry", "journal"})
+"""Components that are shown and do not count: people are answered all the same, and all gateways
+lack them at once, so that there is no better one to send people to."""
 
 FORM = "application/x-www-form-urlencoded"
 FIELDS = 32
@@ -97,7 +98,7 @@ def routes(settings: HttpSettings, edges: Edges) -> dict[str, Route]:
 
     async def readyz(_: HttpRequest) -> Reply:
         components = dict(await edges.ready())
-        ready = all(state == OK for name, state in components.items() if name != JOURNAL)
+        ready = all(state == OK for name, state in components.items() if name not in READY_WITHOUT)
         return _json(200 if ready else 503, {"ready": ready, "components": components})
 
     sorry = Reply(200, edges.ussd_sorry.encode(), PLAIN)

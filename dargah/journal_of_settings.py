@@ -16,7 +16,9 @@ from eligibility.journal_keys import JournalKeys
 from eligibility.journal_sql import JournalTable
 from eligibility.journal_writer import GROUP, JournalWriter
 from eligibility.sql import BadUrl, Database
-from state.link import Redis, open_redis
+from state.link import Redis
+from state.own_link import OwnLink
+from state.store import open_own
 from state.stores import Stores
 from state.streams import Stream
 
@@ -106,9 +108,8 @@ def journal_of(settings: Settings, stores: Stores, observer: Observer) -> Journa
     token = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     journal = Journal(stores.state, keys, limit=settings.journal.limit, observer=observer)
 
-    async def open_link() -> Redis:
-        address = stores.state.address
-        return await open_redis(address, name="dargah-journal", timeout=READER_PATIENCE)
+    async def open_link() -> Redis | OwnLink:
+        return await open_own(stores.state, name="dargah-journal", timeout=READER_PATIENCE)
 
     writer = JournalWriter(
         journal,

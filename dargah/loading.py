@@ -18,6 +18,7 @@ from config.settings import Settings
 from dargah.failures import Failure
 from dargah.wiring import clock, place_of, stores_of
 from eligibility.load import Loaded, LoadOptions, Stage, load
+from eligibility.load import Progress as Watch
 from eligibility.load_errors import LoadError
 from state.errors import ReplyError
 
@@ -25,13 +26,22 @@ PATIENCE = 30.0
 """Seconds that one command of a load may take: it writes buckets, not single lookups."""
 
 
-async def load_file(settings: Settings, path: Path, options: LoadOptions) -> Loaded:
-    """Load a file through the ordinary loader, with progress. Raises Failure."""
+async def load_file(
+    settings: Settings,
+    path: Path,
+    options: LoadOptions,
+    watch: Watch = lambda stage, done, total: None,
+) -> Loaded:
+    """Load a file through the ordinary loader, with a bar; `watch` is told what the bar is told.
+
+    Raises Failure.
+    """
     async with stores_of(settings, timeout=PATIENCE) as stores:
         with _progress() as bar:
             tasks: dict[Stage, TaskID] = {}
 
             def advance(stage: Stage, done: int, total: int | None) -> None:
+                watch(stage, done, total)
                 if stage not in tasks:
                     _finish(bar, tasks)
                     tasks[stage] = bar.add_task(stage.value, total=total)

@@ -6,6 +6,7 @@ The reactor can be installed once in a process, and before anything else imports
 """
 
 import asyncio
+import gc
 import signal
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
@@ -84,3 +85,14 @@ def new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
+
+
+def spare_the_collector() -> None:
+    """Let the garbage collector look less often, and never again at what the start made.
+
+    An answer makes and drops some hundred small objects and no cycles; with the default
+    thresholds the collector took a fifth of the time, and its full runs made the slowest answers.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)

@@ -12,7 +12,7 @@ import io
 import logging
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -33,6 +33,7 @@ COMMANDS = {
     "prompts": "list and build the recordings that callers hear",
     "generations": "list the generations",
     "rollback": "go back to the generation before",
+    "registry": "see whether the registry answers; fill one of your own, to try it",
     "lookup": "verdicts for national IDs",
     "inquiry": "what was told under a tracking code",
     "journal": "the journal of what was told: its state and its keys",
@@ -137,8 +138,16 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
             module = importlib.import_module(f"dargah.commands.{name}")
             module.options(command)
             command.set_defaults(run=module.run)
-            command.add_argument("--settings", type=Path, metavar="FILE", default=argparse.SUPPRESS)
+            for one in (command, *_inner(command)):
+                one.add_argument("--settings", type=Path, metavar="FILE", default=argparse.SUPPRESS)
     return parser
+
+
+def _inner(command: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
+    """The commands of a command, such as `dialogue publish`."""
+    for action in command._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            yield from action.choices.values()
 
 
 if __name__ == "__main__":

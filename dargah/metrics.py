@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from dargah.http_request import HttpEvents
 from dargah.journal_metrics import JournalMetrics
+from dargah.registry_metrics import RegistryMetrics
 from dargah.smpp_metrics import SmppMetrics
 from dargah.sms_metrics import SmsMetrics
 from eligibility.verdict import Verdict
@@ -110,9 +111,16 @@ class Metrics:
         self._redis_up = Gauge(
             "dargah_redis_up", "Whether Redis answers (1) or not (0).", ("role",), registry=registry
         )
+        self._version = Gauge(
+            "dargah_dialogue_version_info",
+            "The version of the dialogue in service (1).",
+            ("version",),
+            registry=registry,
+        )
         self.smpp = SmppMetrics(registry)
         self.sms = SmsMetrics(registry)
         self.journal = JournalMetrics(registry)
+        self.registry = RegistryMetrics(registry)
 
     def http_events(self) -> HttpEvents:
         """What the HTTP edge calls."""
@@ -144,6 +152,11 @@ class Metrics:
     def redis_up(self, role: str, up: bool) -> None:
         """Note whether the Redis of a role (`cache` or `state`) answers."""
         self._redis_up.labels(role if role in {"cache", "state"} else "other").set(up)
+
+    def dialogue_in_service(self, version: str) -> None:
+        """Note the version on which conversations begin now, by its digest."""
+        self._version.clear()
+        self._version.labels(version).set(1)
 
     def watch_calls(self, now: Callable[[], int], ended: Mapping[str, int]) -> None:
         """Show how many calls there are, and how many ended in which way, at each scrape."""

@@ -25,7 +25,7 @@ from eligibility.population import Example
 from eligibility.tracking_code import is_code
 from eligibility.verdict import Outcome
 from persian.jalali import jalali_date
-from state.link import Redis
+from state.store import Store
 
 PATIENCE = 30.0
 """Seconds for one route: longer than any network waits."""
@@ -50,7 +50,7 @@ def cases(people: list[Example]) -> list[Case]:
     ]
 
 
-async def play_all(people: list[Example], ways: list[Route], cache: Redis) -> list[str]:
+async def play_all(people: list[Example], ways: list[Route], cache: Store) -> list[str]:
     """Play every case on every route; what was wrong, one sentence each."""
     wrong = []
     for case in cases(people):
@@ -92,7 +92,7 @@ def _fault(case: Case, seen: Seen | None) -> str | None:
 
 
 @asynccontextmanager
-async def _frozen(cache: Redis) -> AsyncIterator[None]:
+async def _frozen(cache: Store) -> AsyncIterator[None]:
     """The cache's server process stands still inside the block: a real fault, soon over."""
     info = (await cache.send("INFO", "server")).decode()
     pid = int(info.split("process_id:")[1].split()[0])

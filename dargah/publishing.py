@@ -6,14 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from config.settings import Settings
-from dargah.dialogue_of_settings import (
-    GUIDE,
-    building,
-    folders_of,
-    own_version,
-    prove_guide,
-    version_of,
-)
+from dargah.dialogue_of_settings import building, folders_of, own_version, version_of
 from dargah.failures import Failure
 from dargah.ivr_port import prompts_folder
 from dargah.wiring import clock, required_folder, stores_of
@@ -32,7 +25,7 @@ async def publish(settings: Settings, chosen: Mapping[str, Path], by: str) -> in
     """Prove the files and put them in service. Raises ConfigError with the first finding."""
     folders = {**folders_of(settings), **chosen}
     # From the files first: their findings have paths. Then as every gateway will build it.
-    prove_guide(folders[GUIDE], version_of(folders).phrases)
+    version_of(folders)
     bundle = read_bundle(folders)
     version = building(settings)(bundle)
     required_folder(settings.data_folder)
@@ -42,7 +35,7 @@ async def publish(settings: Settings, chosen: Mapping[str, Path], by: str) -> in
     except BadBundle as error:
         raise Failure(str(error)) from None
     if not new:
-        print(f"Version {bundle.digest} is in service already.")
+        print(f"Version {bundle.digest} is in service already; gateways that refused it try again.")
         return 0
     for name, folder in folders.items():
         print(f"{name:<9} from {folder}")

@@ -14,12 +14,15 @@ from dargah.cast import TYPED, WRONG_TYPED, Member, cast_of
 from dargah.failures import Failure
 from dargah.stage import Stage
 from dialogue.advance import advance
+from dialogue.guide_words import PREFIX as GUIDE
+from dialogue.guide_words import sms_key
 from dialogue.lookups import Result
 from dialogue.phrases import read_as
 from dialogue.state import EXPIRED, State
 from dialogue.steps import Found, Input, Looked, LookUp, Show, Start, Typed
 from dialogue.texts import text_of
 from dialogue.tree import Lookup, Question, Tree
+from dialogue.words import phrase_text
 from eligibility.answer import Answer
 from eligibility.national_id import InvalidId, NationalId
 from eligibility.verdict import INVALID_ID
@@ -186,12 +189,21 @@ class Rehearsal:
             result = line.turn(Typed(typed), member)
             if result is not None:
                 sms = self._text(language, result, member) or sms
+            sms = self._topic(line) or sms
         return self._scene({} if before else over, sms)
 
     def _turns_a_page(self, text: str) -> bool:
         language = read_as(self._phrases, self.ussd.state.language)
         keys = (language.more_key, language.back_key)
         return len(self.ussd.lines) > 1 and normalise_dialled(text).strip("#") in keys
+
+    def _topic(self, line: Line) -> str | None:
+        """The text message of a topic of the guide, where one is shown."""
+        said = line.show.say if line.show else ()
+        if line is not self.ussd or not said or not said[0].startswith(GUIDE):
+            return None
+        language = read_as(self._phrases, line.state.language)
+        return phrase_text(language, sms_key(said[0].removeprefix(GUIDE)), {})
 
     def _text(self, code: str, result: Result, member: Member | None) -> str | None:
         said = member.said if member else None

@@ -84,8 +84,14 @@ def routes(line: Line, voices: Voices) -> list[Route]:
 
     async def http_english(case: Case) -> Seen | None:
         phone = Handset(line.served.http, phone_of(2, case.number), line.secret)
-        _print(f"dials *1666*9*1*{case.person}#: English, 1, the ID, in one string")
-        screen = await asyncio.to_thread(phone.dial, f"*1666*9*1*{case.typed}#")
+        _print(f"dials *1666*9*1*1*{case.person}#: English, 1, the ID, in one string")
+        screen = await asyncio.to_thread(phone.dial, f"*1666*9*1*1*{case.typed}#")
+        return read(screen)
+
+    async def http_latin(case: Case) -> Seen | None:
+        phone = Handset(line.served.http, phone_of(6, case.number), line.secret)
+        _print(f"dials *4*1420*9*2*1*{case.person}#: Persian in Latin letters, 1, the ID")
+        screen = await asyncio.to_thread(phone.dial, f"*4*1420*9*2*1*{case.typed}#")
         return read(screen)
 
     async def smpp(case: Case) -> Seen | None:
@@ -129,6 +135,7 @@ def routes(line: Line, voices: Voices) -> list[Route]:
     return [
         Route("USSD over HTTP, by menu", http_menu),
         Route("USSD over HTTP, in English", http_english),
+        Route("USSD over HTTP, in Latin letters", http_latin),
         Route("USSD over SMPP", smpp),
         Route("SMS", sms),
         Route("telephone", call),

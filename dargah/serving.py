@@ -1,7 +1,6 @@
 """A gateway that runs: Redis, what stands on it, and the ports; opened and closed in order."""
 
 import asyncio
-import gc
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,17 +16,18 @@ from config.http_settings import HttpSettings, networks
 from config.settings import Settings
 from dargah.guard import problems
 from dargah.http import Listening, start_http
-from dargah.http_routes import JOURNAL, OK, Edges
+from dargah.http_routes import OK, Edges
 from dargah.ivr_port import ivr_port, peers_of
 from dargah.journal_of_settings import Journalling, journal_of
+from dargah.loop import spare_the_collector
 from dargah.metrics import Metrics
+from dargah.redis_ready import AWAY, answers, people_answered
 from dargah.running import Running, announced
 from dargah.smpp_binds import SmppBinds
 from dargah.smpp_port import smpp_port
 from dargah.tls import server_context
 from dargah.wiring import Gateway, gateway_of, required_folder, stores_of
-from state.commands import Commands
-from state.errors import ReplyError, Unavailable
+from eligibility.registry_breaker import BreakerState
 from state.stores import Stores
 
 if TYPE_CHECKING:
@@ -37,9 +37,6 @@ log = structlog.get_logger("dargah")
 
 PARTS = frozenset({"ussd", "sms", "ivr", "http"})
 """What `serve --only` may name: USSD (by aggregators and SMPP), SMS, the telephone, the API."""
-
-AWAY = "does not answer"
-READS_ONLY = "does not accept writes"
 
 WATCHED_EVERY = 1.0
 """Seconds between two looks at whether Redis answers."""
@@ -88,8 +85,12 @@ async def serving(
             observer=metrics,
             turned=metrics.ussd_turn,
             journal=journal.journal if journal else None,
+            in_service=metrics.dialogue_in_service,
+            registry_events=metrics.registry,
             spoken="ivr" in parts,
         )
+        if gateway.registry:
+            opened.push_async_callback(gateway.registry.close)
         await gateway.cache.start()
         opened.push_async_callback(gateway.cache.close)
         await gateway.versions.start()
@@ -115,20 +116,9 @@ async def serving(
         http, scraped = _urls(listening, settings)
         running = Running(os.getpid(), http, scraped, fastagi, carrier)
         opened.enter_context(announced(settings.data_folder, running))
-        _spare_the_collector()
+        spare_the_collector()
         log.info("serving", http=http, metrics=scraped, fastagi=fastagi, binds=len(settings.smpp))
         yield Serving(stores, gateway, http, scraped, fastagi, binds)
-
-
-def _spare_the_collector() -> None:
-    """Let the garbage collector look less often, and never again at what the start made.
-
-    An answer makes and drops some hundred small objects and no cycles; with the default
-    thresholds the collector took a fifth of the time, and its full runs made the slowest answers.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 async def _stop(listening: Listening, within: float) -> None:
@@ -207,13 +197,14 @@ def _edges(
     untold = partial(binds.untold, by_sms) if binds is not None and by_sms else None
 
     async def ready() -> Mapping[str, str]:
-        cache, state = await asyncio.gather(_answers(stores.cache), _answers(stores.state))
-        # People are looked up all the same in a cache that takes none.
-        cache = OK if cache == READS_ONLY else cache
+        cache, state = await asyncio.gather(people_answered(stores.cache), answers(stores.state))
         population = OK if gateway.cache.current else "no generation is loaded"
-        components = {"cache": cache, "state": state, "population": population}
+        components = {"cache": str(cache), "state": str(state), "population": population}
+        if gateway.registry:
+            closed = gateway.registry.breaker is BreakerState.CLOSED
+            components["registry"] = OK if closed else "fails, and is left alone"
         if journal:
-            components[JOURNAL] = journal.ready
+            components["journal"] = journal.ready
         return components | dict(binds.ready() if binds else {})
 
     return Edges(
@@ -226,19 +217,8 @@ def _edges(
     )
 
 
-async def _answers(redis: Commands) -> str:
-    try:
-        await redis.send("PING")
-    except ReplyError as error:
-        # So Redis answers a PING too while it cannot write to its disk.
-        return READS_ONLY if error.code == "MISCONF" else AWAY
-    except Unavailable:
-        return AWAY
-    return OK
-
-
 async def _watch(stores: Stores, metrics: Metrics) -> None:
     while True:
         for role, redis in (("cache", stores.cache), ("state", stores.state)):
-            metrics.redis_up(role, up=await _answers(redis) != AWAY)
+            metrics.redis_up(role, up=(await answers(redis)).word != AWAY)
         await asyncio.sleep(WATCHED_EVERY)

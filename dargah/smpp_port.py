@@ -22,8 +22,10 @@ from dargah.wiring import Gateway, clock
 from dialogue.check_texts import prove_texts
 from sms.service import Sms
 from state.keyed_hash import load_or_create_key
-from state.link import Redis, open_redis
+from state.link import Redis
+from state.own_link import OwnLink
 from state.sealed import Seal
+from state.store import open_own, open_store
 from state.stores import Stores
 
 if TYPE_CHECKING:
@@ -57,8 +59,8 @@ async def smpp_port(
     # Of those that are texted with elsewhere, the outbox is still to be written to.
     known = {bind.operator: bind for bind in reversed(settings.smpp) if SMS in bind.carries}
 
-    async def open_link(name: str) -> Redis:
-        return await open_redis(stores.state.address, name=name, timeout=CONSUMER_PATIENCE)
+    async def open_link(name: str) -> Redis | OwnLink:
+        return await open_own(stores.state, name=name, timeout=CONSUMER_PATIENCE)
 
     prove_binds(settings, gateway.versions.own.phrases)
     if texting:
@@ -68,7 +70,7 @@ async def smpp_port(
     if settings.sms.replicas:
         # WAIT holds up what is behind it on its connection: this one is for messages alone.
         patience = settings.redis.timeout + settings.sms.replicas_within
-        state = await open_redis(stores.state.address, name="dargah-sms", timeout=patience)
+        state = await open_store(stores.state.address, name="dargah-sms", timeout=patience)
     sms = Sms(
         SmsSettings(
             operators=tuple(known),

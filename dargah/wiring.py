@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -16,6 +17,7 @@ from config.redis_settings import RedisSettings
 from config.settings import Settings
 from dargah.dialogue_of_settings import building, own_version
 from dargah.failures import Failure
+from dargah.registry_of_settings import guarded_registry, people_of
 from dialogue.advance import leave
 from dialogue.live import LiveVersions
 from dialogue.phrases import Phrases
@@ -29,11 +31,13 @@ from eligibility.generation import Generation
 from eligibility.inquiry import Inquiries, InquirySettings, Observer
 from eligibility.journal import Journal
 from eligibility.ledger import Budget, Ledger
+from eligibility.registry_guard import GuardedRegistry, RegistryEvents
 from ivr.version import SpokenVersion
 from state.commands import Commands
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash, load_or_create_key
 from state.sessions import SessionStore
+from state.store import masters, replica
 from state.stores import Stores, open_stores
 from telecom.channel import Channel
 from ussd.aggregator import Aggregator
@@ -67,6 +71,9 @@ async def stores_of(
                 timeout=timeout or redis.timeout,
                 in_flight=redis.in_flight,
                 start_deadline=redis.start_deadline,
+                refresh=redis.refresh,
+                cache_replicas=settings.eligibility.replica_answers,
+                behind=settings.eligibility.replica_behind,
             ),
             settings.data_folder,
         )
@@ -96,12 +103,13 @@ async def proven_kept(state: Commands) -> None:
     With its files synced every second, Redis takes the write that finds the disk full, and refuses
     only the next one.
     """
-    try:
-        info: bytes = await state.send("INFO", "persistence")
-    except ReplyError:
-        return  # a server that keeps its state to itself
-    if b"aof_last_write_status:err" in info:
-        raise ReplyError("MISCONF in answer to what was written")
+    for server in masters(state).values():
+        try:
+            info: bytes = await server.send("INFO", "persistence")
+        except ReplyError:
+            continue  # a server that keeps its state to itself
+        if b"aof_last_write_status:err" in info:
+            raise ReplyError("MISCONF in answer to what was written")
 
 
 def hashes_of(settings: Settings) -> KeyedHash:
@@ -119,7 +127,13 @@ def cache_of(
     noticed: Callable[[Generation], None] | None = None,
 ) -> Cache:
     """Who looks people up; `noticed` is told of each generation that begins to answer."""
-    return Cache(stores.cache, stores.state, freshness_of(settings), noticed=noticed)
+    return Cache(
+        stores.cache,
+        stores.state,
+        freshness_of(settings),
+        noticed=noticed,
+        copy_of=partial(replica, stores.cache),
+    )
 
 
 def freshness_of(settings: Settings) -> Freshness:
@@ -161,6 +175,7 @@ class Gateway:
     preferences: Preferences
     hashes: KeyedHash
     cache: Cache
+    registry: GuardedRegistry | None
     inquiries: Inquiries
     conversations: UssdConversations
     aggregator: Aggregator
@@ -185,27 +200,40 @@ def gateway_of(
     observer: Observer,
     turned: Callable[[str], None],
     journal: Journal | None = None,
+    registry_events: RegistryEvents,
+    in_service: Callable[[str], None] = lambda _: None,
     spoken: bool = True,
 ) -> Gateway:
-    """Everything behind the ports, which must be opened: `cache` and `versions` start and close.
+    """Everything behind the ports, which must be opened: `cache` and `versions` start and close,
+    `registry` is closed.
 
-    `spoken`: the telephone is served too. Raises ConfigError for a dialogue that does not hold.
+    `in_service` is told the version of the dialogue, at first and whenever it changes;
+    `spoken`: the telephone is served too. Raises ConfigError for a dialogue that does not hold,
+    and for a registry that cannot be as it is set.
     """
     own_dialogue = own_version(settings, spoken=spoken)
     tree, phrases = own_dialogue.tree, own_dialogue.phrases
-    versions = LiveVersions(own_dialogue, Published(stores.state), building(settings), clock=clock)
+    versions = LiveVersions(
+        own_dialogue,
+        Published(stores.state),
+        building(settings),
+        clock=clock,
+        noticed=lambda version: in_service(version.digest),
+    )
+    in_service(own_dialogue.digest)
     preferences = Preferences(
         stores.state, kept_for=timedelta(days=settings.dialogue.preferences_kept_for)
     )
     hashes = hashes_of(settings)
     cache = cache_of(stores, settings, _noticed)
+    registry = guarded_registry(settings, stores, cache, registry_events, clock)
     own = settings.eligibility
     phone = Budget(own.phone_burst, own.phone_per_minute)
     budgets = dict.fromkeys(Channel, phone) | {
         Channel.API: Budget(own.api_burst, own.api_per_minute)
     }
     inquiries = Inquiries(
-        cache,
+        people_of(settings, cache, registry, freshness_of(settings)),
         ledger_of(stores, settings),
         InquirySettings(
             own.lookup_timeout, budgets, Budget(own.withheld_burst, own.withheld_per_minute)
@@ -237,6 +265,7 @@ def gateway_of(
         preferences=preferences,
         hashes=hashes,
         cache=cache,
+        registry=registry,
         inquiries=inquiries,
         conversations=conversations,
         aggregator=Aggregator(conversations, operator=settings.ussd.operator),

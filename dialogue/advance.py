@@ -42,9 +42,9 @@ def advance(tree: Tree, state: State, given: Input) -> tuple[State, Step]:
     if state.ended or state.tree != tree.digest or not tree.speaks(state.language):
         return leave(tree, state, tree.exits.expired)
     match given:
-        case Typed(text, at):
-            if at and state.since and at - state.since > tree.seconds:
-                return leave(tree, state, tree.exits.seconds)
+        case Typed(at=at) | Silent(at=at) if at and 0 < state.since < at - tree.seconds:
+            return leave(tree, state, tree.exits.seconds)
+        case Typed(text):
             return _typed(tree, state, text)
         case Silent():
             return _silent(tree, state)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from config.errors import ConfigError
-from config.toml_lines import MAX_OCTETS
+from config.toml_lines import read_text
 
 MOST_FILES = 200
 MOST_TEXT = 4 << 20
@@ -102,24 +102,14 @@ def read_bundle(folders: Mapping[str, Path | Traversable]) -> Bundle:
             )
         except OSError as error:
             raise ConfigError(f"{source}: cannot be read ({error.strerror}).") from None
+        if len(found) > MOST_FILES:
+            raise ConfigError(f"{source}: has more than {MOST_FILES} files of a dialogue.")
         for file in found:
             name = f"{folder}/{file.name}"
             if not _NAME.fullmatch(name):
                 raise ConfigError(f"{file}: cannot be published under such a name.")
-            files[name] = _text(file)
+            files[name] = read_text(file, str(file))
     return Bundle(files)
-
-
-def _text(file: Path | Traversable) -> str:
-    try:
-        raw = file.read_bytes()
-        if len(raw) > MAX_OCTETS:
-            raise ConfigError(f"{file}: {len(raw)} octets are more than {MAX_OCTETS}.")
-        return raw.decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigError(f"{file}: cannot be read ({error.strerror}).") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file}: not UTF-8; save the file as UTF-8.") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from dialogue.tree import Tree
 from dialogue.tree_file import load_tree
 
 TREE_FILE = "tree.toml"
+MOST_FOUND = 1000
 
 
 def load_dialogue(
@@ -63,7 +64,7 @@ def read_dialogue(
 def findings(tree: Tree, phrases: Phrases) -> list[Finding]:
     """What is wrong, in the order of files and lines: first targets, then ways, then words.
 
-    A finding about a screen shows it.
+    A finding about a screen shows it. MOST_FOUND at most.
     """
     # Each proof stands on the one before it: one mistake is not named three times.
     words = chain(
@@ -73,7 +74,8 @@ def findings(tree: Tree, phrases: Phrases) -> list[Finding]:
     )
     for proof in (structure_findings(tree), way_findings(tree), words):
         if found := sorted(set(proof)):
-            return [_shown(tree, phrases, finding) for finding in found]
+            # Who has more to mend than that sees the rest when these are mended.
+            return [_shown(tree, phrases, finding) for finding in found[:MOST_FOUND]]
     return []
 
 

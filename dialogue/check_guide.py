@@ -52,10 +52,13 @@ def guide_reminders(guide: Guide, today: date) -> list[Finding]:
     """What somebody has to see to: an owner, a circular, a review."""
     found = []
     for topic in guide.topics:
-        for key in ("owner", "circular"):
-            if not getattr(topic, key):
-                line = topic.lines.get(key, 1)
-                found.append(Finding(topic.file, line, f'"{key}" is not said yet.'))
+        line = topic.lines.get("owner", 1)
+        if not topic.owner:
+            found.append(Finding(topic.file, line, '"owner" is not said yet.'))
+        if not topic.circular:
+            line = topic.lines.get("circular", line)
+            asked = f'ask {topic.owner or "its owner"}, and write its number, or "none"'
+            found.append(Finding(topic.file, line, f'"circular" is not said yet: {asked}.'))
         line = topic.lines["reviewed"]
         if topic.reviewed > today:
             found.append(Finding(topic.file, line, f"{topic.reviewed} is yet to come."))

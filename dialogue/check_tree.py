@@ -137,11 +137,11 @@ def _keys_differ(tree: Tree, menu: Menu) -> Iterator[Finding]:
     for language in tree.languages:
         here = _offered(tree, first, menu.name, language)
         for channel in others:
-            there = _offered(tree, channel, menu.name, language)
-            for mine, theirs in ((mine, theirs) for mine in here for theirs in there):
+            for mine, theirs in _like(here, _offered(tree, channel, menu.name, language)):
                 same_key = mine.key == theirs.key
                 same_way = (mine.go, mine.language) == (theirs.go, theirs.language)
-                if same_key and not same_way:
+                both_languages = _of_languages(tree, mine) and _of_languages(tree, theirs)
+                if same_key and not same_way and not both_languages:
                     yield _about(
                         tree,
                         menu,
@@ -157,6 +157,28 @@ def _keys_differ(tree: Tree, menu: Menu) -> Iterator[Finding]:
                         f" and under {theirs.key} on {channel}.",
                         theirs.line,
                     )
+
+
+def _like(here: tuple[Option, ...], there: tuple[Option, ...]) -> Iterator[tuple[Option, Option]]:
+    """Options of two channels that have the key in common, or the way."""
+    found: dict[object, list[Option]] = {}
+    for option in there:
+        found.setdefault(option.key, []).append(option)
+        found.setdefault((option.go, option.language), []).append(option)
+    for mine in here:
+        for theirs in [*found.get(mine.key, ()), *found.get((mine.go, mine.language), ())]:
+            yield mine, theirs
+
+
+def _of_languages(tree: Tree, option: Option) -> bool:
+    """Whether an option changes the language, or leads to a menu of those that do.
+
+    One key may do the one where there are only languages, the other where there are letters too.
+    """
+    target = tree.screens.get(option.go)
+    ahead = target.options if isinstance(target, Menu) else ()
+    chosen = [each.language for each in ahead if each.language]
+    return bool(option.language or (chosen and len(ahead) - len(chosen) <= 1))
 
 
 def _offered(tree: Tree, channel: Channel, name: str, language: str) -> tuple[Option, ...]:

@@ -23,6 +23,8 @@ from telecom.channel import Channel
 from telecom.screen import octets_of, pages
 
 MOST_PAGES = 9
+LONGEST_TEXT = 4000
+"""Characters of a screen that are rendered: whatever has more has far too many pages."""
 
 
 def word_findings(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
@@ -33,7 +35,9 @@ def word_findings(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
     yield from _letters(tree, phrases)
     if missing:
         return
-    yield from _values_differ(tree, phrases)
+    if differ := list(_values_differ(tree, phrases)):
+        yield from differ
+        return
     yield from on_every_channel(tree, lambda view: _unsaid(view, phrases))
     for rendered in renderings(tree, phrases):
         yield from _too_long(tree.on(Channel.USSD), phrases[rendered.language], rendered)
@@ -59,7 +63,8 @@ def renderings(tree: Tree, phrases: Phrases) -> Iterator[Rendered]:
     """As `shown` on USSD, in words, as pages."""
     for screen, show in shown(tree, phrases, Channel.USSD):
         language = phrases[show.language]
-        screens = pages(words(phrases, show), language.more, language.back)
+        text = words(phrases, show)[:LONGEST_TEXT]
+        screens = pages(text, language.more, language.back)
         paged = not isinstance(screen, Lookup) and screen.paged
         yield Rendered(screen.name, show.language, screen.line, tuple(screens), paged)
 
@@ -115,7 +120,12 @@ def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
             yield Finding(tree.file, 1, f'the language "{code}" has no phrase file {code}.toml.')
     for key, screen in users(tree).items():
         for code in codes_of(tree.languages, phrases):
-            if code in phrases and key not in phrases[code].phrases:
+            if code not in phrases or key in phrases[code].phrases:
+                continue
+            if key.startswith(GUIDE):
+                file, line = _written(phrases, key)
+                yield Finding(file, line, f"has no words in [{code}].", screen.name)
+            else:
                 yield Finding(
                     tree.file,
                     screen.line,
@@ -133,6 +143,13 @@ def _missing(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
                     f'the script "{script}" has no phrase file {script}.toml.',
                     screen.name,
                 )
+
+
+def _written(phrases: Phrases, key: str) -> tuple[str, int]:
+    """The file and line of a phrase of the guide, in the first language that has it."""
+    found = (one.phrases[key] for one in phrases.values() if key in one.phrases)
+    phrase = next(found, None)
+    return (phrase.file, 1) if phrase else ("", 1)
 
 
 def _unused(tree: Tree, phrases: Phrases) -> Iterator[Finding]:
@@ -231,8 +248,13 @@ def _too_long(tree: Tree, language: Language, rendered: Rendered) -> Iterator[Fi
     if len(rendered.pages) == 1:
         return
     shown = "\n―\n".join(rendered.pages)
+    file, at = tree.file, rendered.line
+    if isinstance(screen, Message) and screen.say[0].startswith(GUIDE):
+        # Too long is a topic, not the menu that it hangs from.
+        phrase = language.phrases[screen.say[0]]
+        file, at = phrase.file, phrase.line
     if not rendered.paged:
-        in_line = " / ".join("".join(rendered.pages).split("\n"))
+        in_line = " / ".join("\n".join(rendered.pages).split("\n"))
         octets = octets_of(rendered.pages[0])
         yield Finding(
             tree.file,
@@ -244,8 +266,8 @@ def _too_long(tree: Tree, language: Language, rendered: Rendered) -> Iterator[Fi
         )
     if len(rendered.pages) > MOST_PAGES:
         yield Finding(
-            tree.file,
-            rendered.line,
+            file,
+            at,
             f'"{rendered.screen}" needs {len(rendered.pages)} USSD pages in "{language.code}";'
             f" nobody turns more than {MOST_PAGES}.",
             screen.name,

@@ -7,6 +7,7 @@ screen that needs more, the first wrong answer or the end.
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from dialogue.advance import advance, leave
 from dialogue.lookups import LOOKUPS, Inquiries
@@ -51,6 +52,12 @@ class Conversation:
         self._chosen = ""
         self.answer: Answer | None = None
 
+    async def refuse(self, exit_: str, *, language: str | None = None) -> Show:
+        """End before the beginning, at one of the tree's exits; in the language as `start`."""
+        spoken = await self._first_language(language) or ""
+        self.state = replace(EXPIRED, language=spoken)
+        return self.leave(exit_)
+
     async def start(
         self, entry: str, inputs: Sequence[str] = (), *, language: str | None = None
     ) -> Show:
@@ -58,8 +65,7 @@ class Conversation:
 
         In the language that the person chose last, else in `language`, else in the tree's first.
         """
-        if self._preferences is not None:
-            language = await self._preferences.language(self._asker) or language
+        language = await self._first_language(language)
         now = self._clock()
         typed = (Typed(text, now) for text in inputs)
         return await self._turn(Start(entry, language, now), *typed)
@@ -70,12 +76,17 @@ class Conversation:
 
     async def silence(self) -> Show:
         """Go on where the person typed nothing in time."""
-        return await self._turn(Silent())
+        return await self._turn(Silent(self._clock()))
 
     def leave(self, exit_: str) -> Show:
         """End at one of the tree's exits."""
         self.state, show = leave(self._tree, self.state, exit_)
         return show
+
+    async def _first_language(self, language: str | None) -> str | None:
+        if self._preferences is None:
+            return language
+        return await self._preferences.language(self._asker) or language
 
     async def _turn(self, first: Input, *more: Input) -> Show:
         show = await self._in_time(first, *more)

@@ -5,7 +5,8 @@ One file for each topic in config/guide, named after it (sickness_pay.toml); sta
 config/guide/topic.schema.json tells their editor what each key means.
 
     group, place                  where its line stands in the menu
-    owner, circular               who answers for the words, and what they rest on
+    owner, circular               who answers for the words, and the number of what they rest on:
+                                  "none" where there is none, empty until somebody has looked
     reviewed, review_every        when somebody last read them through, and for how many days
     [fa] title ussd sms           as it is read
          voice_title voice        as it is heard: vocalised, like config/voice/fa.toml

@@ -62,6 +62,7 @@ class LiveVersions(Generic[V]):
         self._held: OrderedDict[str, V] = OrderedDict()
         self._coming: dict[str, asyncio.Task[V | None]] = {}
         self._refused: OrderedDict[str, str] = OrderedDict()
+        self._times = ""
         self._said = ""
         self._polling: asyncio.Task[None] | None = None
 
@@ -110,6 +111,10 @@ class LiveVersions(Generic[V]):
         if not now.digest:
             self._serve(self._own)
             return
+        if now.times != self._times:
+            # Put in service again: what kept us from it may have been mended.
+            self._times = now.times
+            self._refused.pop(now.digest, None)
         if now.digest in self._refused:
             return
         version = await self.of(now.digest)

@@ -19,24 +19,30 @@ from config.errors import ConfigError
 from config.toml_lines import Document, read_toml
 from dialogue.toml_table import NAME, Table
 
-CODE = re.compile(NAME.pattern + "(?:-[a-z]{4})?")
+LANGUAGE = re.compile("[a-z]{2,3}")
+CODE = re.compile(LANGUAGE.pattern + "(?:-[a-z]{4})?")
 """A language, or a script of it: ISO 639 and ISO 15924, in small letters."""
 
 VALUES = frozenset({"valid_until", "since", "as_of", "told_on", "code", "minutes"})
 """What a phrase may say in braces: four dates, a tracking code, a number of minutes."""
 
 LONGEST_PHRASE = 1000
+MOST_LANGUAGES = 20
 _KEY_LINE = re.compile(r"[0-9]{1,2} \S[^\n]{0,19}")
 _PLAIN = re.compile(r"[^\x00-\x09\x0b-\x1f\x7f]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """One text, the values it needs, and the line where it stands."""
+    """One text, the values it needs, and the line where it stands.
+
+    `file` is where, if it is not the language's own.
+    """
 
     text: str
     values: frozenset[str]
     line: int
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,8 @@ def load_phrases(folder: Path | Traversable) -> Phrases:
         )
     except OSError as error:
         raise ConfigError(f"{folder}: cannot be read ({error.strerror}).") from None
+    if len(files) > MOST_LANGUAGES:
+        raise ConfigError(f"{folder}: holds more than {MOST_LANGUAGES} languages.")
     languages = {}
     for file in files:
         code = file.name.removesuffix(".toml")

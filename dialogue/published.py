@@ -3,6 +3,8 @@ What has been published, in the state role of Redis, for every process to read.
 
     {dialogue}        current         the digest in service; absent or empty: nobody's, each
                                       process speaks from its own files
+                      times           how often anything was put in service, so that a process
+                                      which refused a version tries again when it is put anew
                       bundle:DIGEST   the files (bundle.py)
                       facts:DIGEST    who published it, and when
                       before:DIGEST   what was in service before it
@@ -33,6 +35,7 @@ PUBLISHED, WENT_BACK = "published", "went back"
 _SERVE = """
 local function serve(digest)
     redis.call('HSET', KEYS[1], 'current', digest)
+    redis.call('HINCRBY', KEYS[1], 'times', 1)
     if digest ~= '' then
         redis.call('LREM', KEYS[2], 0, digest)
         redis.call('LPUSH', KEYS[2], digest)
@@ -49,9 +52,12 @@ _PUBLISH = Script(
     + """
     -- ARGV digest, bundle, facts, log entry, most kept, most logged
     local current = redis.call('HGET', KEYS[1], 'current') or ''
-    if current == ARGV[1] then return 0 end
-    redis.call('HSET', KEYS[1], 'bundle:' .. ARGV[1], ARGV[2], 'facts:' .. ARGV[1], ARGV[3],
-        'before:' .. ARGV[1], current)
+    redis.call('HSET', KEYS[1], 'bundle:' .. ARGV[1], ARGV[2])
+    if current == ARGV[1] then
+        serve(ARGV[1])
+        return 0
+    end
+    redis.call('HSET', KEYS[1], 'facts:' .. ARGV[1], ARGV[3], 'before:' .. ARGV[1], current)
     serve(ARGV[1])
     while redis.call('LLEN', KEYS[2]) > tonumber(ARGV[5]) do
         local old = redis.call('RPOP', KEYS[2])
@@ -120,10 +126,14 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Now:
-    """What is in service: a digest ("" for the gateways' own files), and the notice."""
+    """What is in service: a digest ("" for the gateways' own files), and the notice.
+
+    `times` changes whenever anything is put in service, though it be the same.
+    """
 
     digest: str
     notice: Notice | None
+    times: str = ""
 
 
 class Published:
@@ -134,11 +144,13 @@ class Published:
 
     async def now(self) -> Now:
         """What is in service now. Raises BadBundle where the pointer is none of ours."""
-        current, notice = await self._state.send("HMGET", KEY, "current", "notice")
+        found = await self._state.send("HMGET", KEY, "current", "notice", "times")
+        current, notice, times = found
         digest = (current or b"").decode("ascii", "replace")
         if digest and not DIGEST.fullmatch(digest):
             raise BadBundle("the pointer names no version.")
-        return Now(digest, None if notice is None else Notice.from_json(notice))
+        said = None if notice is None else Notice.from_json(notice)
+        return Now(digest, said, (times or b"").decode("ascii", "replace"))
 
     async def bundle(self, digest: str) -> Bundle | None:
         """The files of a version, None if they are not kept. Raises BadBundle."""
@@ -146,7 +158,10 @@ class Published:
         return None if packed is None else unpack(packed, digest)
 
     async def publish(self, bundle: Bundle, by: str, at: datetime) -> bool:
-        """Put a proven bundle in service; False if it is already. Raises BadBundle."""
+        """Put a proven bundle in service; False if it is already. Raises BadBundle.
+
+        Processes that refused it then try it again.
+        """
         facts = json.dumps({"by": by[:LONGEST_NAME], "at": at.isoformat()})
         done = await self._state.script(
             _PUBLISH,

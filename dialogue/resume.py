@@ -46,6 +46,17 @@ def offer(tree: Tree, phrases: Phrases, entry: str, screen: str, language: str) 
     return Show(SCREEN, language, (label,), choices=CHOICES, hint=TITLE)
 
 
+def worth_resuming(tree: Tree, name: str) -> bool:
+    """Whether there is something to go on with at a screen.
+
+    Not at a first menu, nor at one that leads only there: the choice of a language.
+    """
+    screen = tree.screens.get(name)
+    if isinstance(screen, Menu) and all(option.go in tree.tops for option in screen.options):
+        return False
+    return name not in tree.tops
+
+
 def topics(tree: Tree, entry: str) -> dict[str, str]:
     """For each screen behind a service code, the label of the last option on the shortest way."""
     found: dict[str, str] = {}
@@ -78,7 +89,9 @@ def offer_renderings(tree: Tree, phrases: Phrases) -> Iterator[Rendered]:
         seen = set()
         for entry in tree.entries:
             for name, screen in tree.screens.items():
-                if name not in reached or name in tree.tops or isinstance(screen, Lookup):
+                if name not in reached or isinstance(screen, Lookup):
+                    continue
+                if not worth_resuming(tree, name):
                     continue
                 show = offer(tree, phrases, entry, name, code)
                 if show is None or show.say in seen:

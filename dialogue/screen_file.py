@@ -21,6 +21,7 @@ from dialogue.typed import ASKS, LONGEST_TEXT, MOST_DIGITS
 from telecom.channel import Channel
 
 MOST_SCREENS = 1000
+MOST_OPTIONS = 200
 DEEPEST_USE = 8
 """Sub-trees that use one another."""
 
@@ -305,7 +306,10 @@ class _Reader:
     ) -> tuple[Option, ...]:
         """Those that the channel offers."""
         options = []
-        for table in place.table.tables(key):
+        tables = place.table.tables(key)
+        if len(tables) > MOST_OPTIONS:
+            place.table.refuse(key, f"has more than {MOST_OPTIONS}; a key has one or two digits")
+        for table in tables:
             words = _Words.of(table, self._channel)
             option = one(_Place(place.name, words, place.names))
             words.end()

@@ -14,7 +14,7 @@ Value = date | int | str
 class Start:
     """A conversation begins at a service code of the tree ("*4*1420").
 
-    `at` is the time of day in seconds, here and in Typed; 0 where nobody counts it.
+    `at` is the time of day in seconds, here, in Typed and in Silent; 0 where nobody counts it.
     """
 
     entry: str
@@ -40,7 +40,9 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Silent:
-    """The person was asked, and typed nothing in time."""
+    """The person was asked, and typed nothing in time; `at` as in Typed."""
+
+    at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

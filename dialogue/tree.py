@@ -10,7 +10,7 @@ screens and phrases are plain strings; `line` is where each thing stands in the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from dialogue.phrases import language_of_script
@@ -177,6 +177,9 @@ class Tree:
     by_channel: Mapping[Channel, Mapping[str, Screen]]
     tops: frozenset[str]
     channel: Channel | None = None
+    _views: dict[Channel, "Tree"] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def speaks(self, code: str) -> bool:
         """Whether this is one of the languages, or a script of one."""
@@ -186,4 +189,7 @@ class Tree:
         """This tree as one channel has it; as it is for a channel without a dialogue."""
         if self.channel is channel or channel not in self.by_channel:
             return self
-        return replace(self, screens=self.by_channel[channel], channel=channel)
+        # Made once: every turn of every conversation asks for it.
+        if channel not in self._views:
+            self._views[channel] = replace(self, screens=self.by_channel[channel], channel=channel)
+        return self._views[channel]

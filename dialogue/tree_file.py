@@ -16,6 +16,7 @@ from pathlib import Path
 from config.toml_lines import Document, read_toml
 from dialogue.guide import Guide
 from dialogue.guide_words import our_guide
+from dialogue.phrases import LANGUAGE, MOST_LANGUAGES
 from dialogue.screen_file import read_screens
 from dialogue.toml_table import Table
 from dialogue.tree import CHANNELS, Exits, Message, Screen, Tree
@@ -43,6 +44,10 @@ def tree_of(document: Document, guide: Guide | None = None) -> Tree:
 
     top = Table(document)
     languages = top.names("languages", least=1)
+    if not all(map(LANGUAGE.fullmatch, languages)):
+        top.refuse("languages", "must hold codes of two or three small letters, such as fa")
+    if len(languages) > MOST_LANGUAGES:
+        top.refuse("languages", f"has more than {MOST_LANGUAGES}")
     limits = top.table("limits")
     tries = limits.number("tries", 1, MOST_TRIES)
     turns = limits.number("turns", 1, MOST_TURNS)

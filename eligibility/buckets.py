@@ -41,10 +41,9 @@ _TWELVE_INVERSE: Final = pow(_TWELVE_FACTOR, -1, TWELVE)
 
 def spread(national_id: NationalId) -> int:
     """q: the person's place among 10**9 (or, of twelve digits, 10**12) places."""
-    digits = national_id.digits
-    if len(digits) == 10:
-        return int(digits[:9]) * _NINE_FACTOR % NINE
-    return int(digits) * _TWELVE_FACTOR % TWELVE
+    if len(national_id.digits) == 10:
+        return national_id.number // 10 * _NINE_FACTOR % NINE
+    return national_id.number * _TWELVE_FACTOR % TWELVE
 
 
 def _width(space: int, people: int) -> int:
@@ -79,6 +78,8 @@ class Layout:
     foreign_width: int
     nationals: Family = field(init=False, repr=False)
     foreigners: Family = field(init=False, repr=False)
+    _key_of_national: bytes = field(init=False, repr=False, compare=False)
+    _key_of_foreigner: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         token = self.token.encode("ascii")
@@ -86,6 +87,8 @@ class Layout:
         foreigners = Family(b"f:%b:" % token, TWELVE, self.foreign_width)
         object.__setattr__(self, "nationals", nationals)
         object.__setattr__(self, "foreigners", foreigners)
+        object.__setattr__(self, "_key_of_national", nationals.prefix + b"%d")
+        object.__setattr__(self, "_key_of_foreigner", foreigners.prefix + b"%d")
 
     @classmethod
     def for_people(cls, token: str, nationals: int, foreigners: int = 0) -> "Layout":
@@ -105,9 +108,13 @@ class Layout:
 
     def address(self, national_id: NationalId) -> tuple[bytes, bytes]:
         """The key and the field of a person."""
-        family = self.foreigners if len(national_id.digits) == 12 else self.nationals
-        bucket, place = divmod(spread(national_id), family.width)
-        return b"%b%d" % (family.prefix, bucket), b"%d" % place
+        if len(national_id.digits) == 10:
+            q = national_id.number // 10 * _NINE_FACTOR % NINE  # spread(), without its call
+            width = self.width
+            return self._key_of_national % (q // width), b"%d" % (q % width)
+        q = spread(national_id)
+        width = self.foreign_width
+        return self._key_of_foreigner % (q // width), b"%d" % (q % width)
 
 
 def person_at(family: Family, bucket: int, place: int) -> NationalId | None:

@@ -1,15 +1,19 @@
 """
-The cache: one HGET a lookup, and never a wrong "not found".
+The cache: one HGET a lookup, one more for whom it does not find, and never a wrong "not found".
 
 The generation that answers is held in memory and looked up again twice a second. A person who is
 not in their bucket is believed to be unknown only where the same bucket says that it is whole: an
 emptied, freed or swapped cache gives Unavailable, and whoever asked is told that it cannot be
 checked now.
+
+Where the servers of a person's bucket do not answer, a copy of it may: what it says is told as
+stale, since nobody knows what was written last. It too has to show that the bucket is whole.
 """
 
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 from eligibility.buckets import WHOLE
@@ -26,11 +30,15 @@ from state.errors import ReplyError, Unavailable
 POLLED_EVERY = 0.5
 """Seconds. A switch or a rollback is noticed within this time."""
 
+COPY_AGAIN = 0.1
+"""Seconds until a copy that did not answer is asked once more."""
+
 
 class Cache:
     """Looks people up. `refresh` or `start` before the first lookup; `close` at the end.
 
-    `noticed` is told of each generation that begins to answer.
+    `noticed` is told of each generation that begins to answer. `copy_of` gives who else may be
+    asked for a key while its server does not answer, or None.
     """
 
     def __init__(
@@ -41,7 +49,9 @@ class Cache:
         *,
         polled_every: float = POLLED_EVERY,
         noticed: Callable[[Generation], None] | None = None,
+        copy_of: Callable[[bytes], Commands | None] = lambda key: None,
     ) -> None:
+        self._copy_of = copy_of
         self._cache = cache
         self._generations = Generations(cache, state)
         self._freshness = freshness
@@ -64,8 +74,10 @@ class Cache:
     async def refresh(self) -> None:
         """Look the pointer up. Raises Unavailable, ReplyError, BadGeneration."""
         current = await self._generations.current()
-        before, self._current = self._current, current
-        if current and current != before and self._noticed:
+        if current == self._current:
+            return  # the same object goes on, and with it what was judged of its people
+        self._current = current
+        if current and self._noticed:
             self._noticed(current)
 
     async def start(self) -> None:
@@ -84,13 +96,8 @@ class Cache:
     async def find(self, person: NationalId) -> Found:
         """What the cache knows. Raises Unavailable, ReplyError, BadRecord."""
         current = self._current
-        if current is not None:
-            key, field = current.layout.address(person)
-            packed = await self._cache.send(b"HGET", key, field)
-            if packed is not None:
-                return _found(packed, current)
-            if found := await self._find_or_be_sure(person, current):
-                return found
+        if current is not None and (found := await self._find_or_be_sure(person, current)):
+            return found
         # The generation may have been freed, or the first one loaded, since the last look.
         try:
             await self.refresh()
@@ -114,6 +121,45 @@ class Cache:
             return verdict_of(await self.find(person), now, self._freshness)
         except BadRecord:
             return CANNOT_CHECK
+        except Unavailable:
+            copied = await self._verdict_of_copy(person, now)
+            if copied is None:
+                raise
+            return copied
+
+    async def _verdict_of_copy(self, person: NationalId, now: datetime) -> Verdict | None:
+        """What a copy says, told as stale; None where there is none, or none that is whole."""
+        current = self._current
+        if current is None:
+            return None
+        key, field = current.layout.address(person)
+        try:
+            packed, whole = await self._copied(key, field)
+            if not whole:
+                return None
+            found = _found(packed, current) if packed else Found(None, current.as_of)
+        except (Unavailable, ReplyError):
+            return None
+        except BadRecord:
+            return CANNOT_CHECK
+        verdict = verdict_of(found, now, self._freshness)
+        return verdict if verdict is CANNOT_CHECK else replace(verdict, stale=True)
+
+    async def _copied(self, key: bytes, field: bytes) -> tuple[bytes | None, bytes | None]:
+        """A record and the mark of its bucket, from a copy. Raises Unavailable, ReplyError.
+
+        Asked again once: the replica that is made the master may end its connections.
+        """
+        for pause in (COPY_AGAIN, 0.0):
+            copy = self._copy_of(key)
+            if copy is None:
+                break
+            try:
+                packed, whole = await copy.send(b"HMGET", key, field, WHOLE)
+                return packed, whole
+            except Unavailable:
+                await asyncio.sleep(pause)
+        raise Unavailable("no copy answers")
 
     async def _find_or_be_sure(self, person: NationalId, generation: Generation) -> Found | None:
         """The person, or that there is none; None where their bucket is not whole.

@@ -16,6 +16,7 @@ from eligibility.rejects import Rejects
 from eligibility.spool import Bucket, Spool
 from state.commands import Arg, Commands
 from state.errors import ReplyError
+from state.store import masters
 
 SAMPLE: Final = 1_000
 """People read back after a load, spread over all of it."""
@@ -23,6 +24,10 @@ SAMPLE: Final = 1_000
 _FIRST_PAUSE: Final = 0.005
 _LONGEST_PAUSE: Final = 0.25
 """Seconds between two looks at a save: a small one is over at once, a country's takes minutes."""
+
+_COPY_TRIES: Final = 600
+_COPY_WAIT_MS: Final = 500
+"""Five minutes in which a replica that was filled anew catches up, half a second at a time."""
 
 _TRIES: Final = 20
 """Other saves that may begin just before ours."""
@@ -114,12 +119,13 @@ async def verify(
     Raises LoadFailed where the cache does not hold exactly what was written, or may drop some of
     it; Unavailable, ReplyError.
     """
-    policy = (await _info(cache, "memory")).get("maxmemory_policy", "noeviction")
-    if policy.startswith("allkeys"):
-        raise LoadFailed(
-            f"The cache's Redis may drop people when memory is short (maxmemory-policy {policy}); "
-            "set it to noeviction and load again."
-        )
+    for place, server in _servers(cache):
+        policy = (await _info(server, "memory")).get("maxmemory_policy", "noeviction")
+        if policy.startswith("allkeys"):
+            raise LoadFailed(
+                f"The cache's Redis{place} may drop people when memory is short "
+                f"(maxmemory-policy {policy}); set it to noeviction and load again."
+            )
     people = counted = 0
     async with aclosing(
         replies(cache, ((b"HLEN", key) for key in layout.bucket_keys()))
@@ -143,10 +149,26 @@ async def verify(
 
 
 async def save(cache: Commands) -> None:
-    """Have the cache written to disk, and wait for it. Raises LoadFailed, Unavailable, ReplyError.
+    """Have the cache written to disk and, where it has replicas, to them.
 
-    A save that began before ours is waited for first: it lacks what we wrote.
+    Every server of it, all at once. A save that began before ours is waited for first: it lacks
+    what we wrote. A replica that took over without all people would know some no more. Raises
+    LoadFailed, Unavailable, ReplyError.
     """
+    saves = (_save(server, place) for place, server in _servers(cache))
+    for failed in await asyncio.gather(*saves, return_exceptions=True):
+        if failed:
+            raise failed
+
+
+def _servers(cache: Commands) -> Iterator[tuple[str, Commands]]:
+    """Every server, after " at HOST:PORT" where it is one of several."""
+    found = masters(cache)
+    for place, server in found.items():
+        yield f" at {place}" if len(found) > 1 else "", server
+
+
+async def _save(cache: Commands, place: str) -> None:
     for _ in range(_TRIES):
         await _saved(cache)
         try:
@@ -155,12 +177,24 @@ async def save(cache: Commands) -> None:
         except ReplyError:  # another save began at this moment
             await asyncio.sleep(_FIRST_PAUSE)
     else:
-        raise LoadFailed("The cache's Redis does not begin to save; see its log.")
+        raise LoadFailed(f"The cache's Redis{place} does not begin to save; see its log.")
+    await _copied(cache, place)
     if not await _saved(cache):
         raise LoadFailed(
-            f"The cache's Redis could not save the people{await _where(cache)}: is the disk full? "
-            "Make room there, or see its log, and load again."
+            f"The cache's Redis{place} could not save the people{await _where(cache)}: "
+            "is the disk full? Make room there, or see its log, and load again."
         )
+
+
+async def _copied(server: Commands, place: str) -> None:
+    """Wait until each replica that is linked has all that we wrote."""
+    for _ in range(_COPY_TRIES):
+        linked = int((await _info(server, "replication")).get("connected_slaves", "0"))
+        if not linked or await server.send("WAIT", linked, _COPY_WAIT_MS) >= linked:
+            return
+    raise LoadFailed(
+        f"The replicas of the cache's Redis{place} do not keep up; see their logs, and load again."
+    )
 
 
 async def _where(cache: Commands) -> str:

@@ -4,13 +4,14 @@ A synthetic population: made of numbers, so that nobody real is in it.
 The same size, seed and day give the same rows. Person i has the nine digits
 (start + i * step) mod 10**9, a bijection, so that IDs are unique and spread over the whole range,
 those with zeros at the front included. One in a hundred is a foreign national. The first rows
-hold one of each kind that the table in docs/domain.md tells apart.
+hold one of each kind that the table in docs/domain.md tells apart. population_file.py writes the
+same rows quickly.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
+from itertools import count
 from random import Random
 
 from eligibility.national_id import NationalId, check_digit
@@ -23,9 +24,9 @@ Row = tuple[str, str, str, str, str, str]
 BRANCHES = 550
 MOST = 900_000_000
 
-_STEP = 381_966_011  # ends in 1: shares no divisor with 10**9
-_FOREIGN_STEP = 381_966_011_251
-_KINDS = (Kind.MAIN,) * 34 + (Kind.PENSIONER,) * 9 + (Kind.DEPENDANT,) * 52 + (Kind.VOLUNTARY,) * 5
+STEP = 381_966_011  # ends in 1: shares no divisor with 10**9
+FOREIGN_STEP = 381_966_011_251
+KINDS = (Kind.MAIN,) * 34 + (Kind.PENSIONER,) * 9 + (Kind.DEPENDANT,) * 52 + (Kind.VOLUNTARY,) * 5
 _FIRST: tuple[tuple[Status, int | None], ...] = (
     (Status.ACTIVE, 180),
     (Status.ACTIVE, None),
@@ -52,35 +53,26 @@ class Example:
 
 def people(n: int, seed: int, today: date) -> Iterator[Row]:
     """n rows in the order of HEADER, without it. Raises ValueError for n above MOST."""
-    if not 0 <= n <= MOST:
-        raise ValueError(f"a population has 0 to {MOST} people")
+    checked_size(n)
     draw = Random(seed)  # noqa: S311 - a synthetic population is to be repeatable
-    days = [(today + timedelta(days=ahead)).isoformat() for ahead in range(-400, 401)]
-    for i, digits in zip(range(n), _numbers(seed), strict=False):
+    days = days_around(today)
+    for i, digits in zip(range(n), numbers(seed, range(n)), strict=True):
         bits = draw.getrandbits(64)
         ahead: int | None
         if i < len(_FIRST):
             status, ahead = _FIRST[i]
         else:
-            status, ahead = _cover(bits & 0x3FF, (bits >> 10) % 365)
+            status, ahead = cover(bits & 0x3FF, (bits >> 10) % 365)
         seconds = (bits >> 20) % 86_400
         updated = days[(bits >> 40) % 300]  # a hundred days ago or more, so that all are past
         yield (
             digits,
             status,
             "" if ahead is None else days[400 + ahead],
-            _KINDS[(bits >> 50) % 100],
+            KINDS[(bits >> 50) % 100],
             str((bits >> 37) % BRANCHES + 1),
             f"{updated}T{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}+03:30",
         )
-
-
-def write_population(path: Path, n: int, seed: int, today: date) -> None:
-    """Write the CSV, header first, readable by its owner alone. Raises OSError, ValueError."""
-    path.touch(mode=0o600)
-    with path.open("w", encoding="ascii", newline="") as file:
-        file.write(",".join(HEADER) + "\n")
-        file.writelines(",".join(row) + "\n" for row in people(n, seed, today))
 
 
 def examples(n: int, seed: int, today: date) -> list[Example]:
@@ -91,26 +83,45 @@ def examples(n: int, seed: int, today: date) -> list[Example]:
     has fewer of the others.
     """
     found = [_example(row, today) for row in people(min(n, 5), seed, today)]
-    stranger = next(digits for digits in _numbers(seed, first=n) if len(digits) == 10)
+    stranger = next(digits for digits in numbers(seed, count(n)) if len(digits) == 10)
     return [*found, Example(NationalId.parse(stranger), Outcome.NOT_FOUND, None)]
 
 
-def _numbers(seed: int, first: int = 0) -> Iterator[str]:
-    """National IDs and foreign nationals' codes, each once, from the first-th on."""
-    draw = Random(seed ^ 0x1420)  # noqa: S311 - repeatable
-    start, foreign_start = draw.randrange(10**9), draw.randrange(10**12)
-    repeated = [
-        n for n in (d * 111_111_111 for d in range(10)) if check_digit(n) == n % 10
-    ]  # ten equal digits: valid by their check, and not given out
-    for i in range(first, 10**9):
-        nine = (start + i * _STEP) % 10**9
-        if i % 100 == 99 or nine in repeated:
-            yield f"{(foreign_start + i * _FOREIGN_STEP) % 10**12:012}"
+def numbers(seed: int, which: Iterable[int]) -> Iterator[str]:
+    """The national ID, or the foreign national's code, of each of these people, from 0."""
+    start, foreign_start = starts(seed)
+    not_given_out = repeated()
+    for i in which:
+        nine = (start + i * STEP) % 10**9
+        if i % 100 == 99 or nine in not_given_out:
+            yield f"{(foreign_start + i * FOREIGN_STEP) % 10**12:012}"
         else:
             yield f"{nine:09}{check_digit(nine)}"
 
 
-def _cover(chance: int, days: int) -> tuple[Status, int | None]:
+def starts(seed: int) -> tuple[int, int]:
+    """The numbers with which the IDs and the codes begin."""
+    draw = Random(seed ^ 0x1420)  # noqa: S311 - repeatable
+    return draw.randrange(10**9), draw.randrange(10**12)
+
+
+def repeated() -> list[int]:
+    """Nine digits that make ten equal ones: valid by their check, and not given out."""
+    return [n for n in (d * 111_111_111 for d in range(10)) if check_digit(n) == n % 10]
+
+
+def checked_size(n: int) -> None:
+    """Raises ValueError for a population that cannot be."""
+    if not 0 <= n <= MOST:
+        raise ValueError(f"a population has 0 to {MOST} people")
+
+
+def days_around(today: date) -> list[str]:
+    """The days from 400 before today to 400 after."""
+    return [(today + timedelta(days=ahead)).isoformat() for ahead in range(-400, 401)]
+
+
+def cover(chance: int, days: int) -> tuple[Status, int | None]:
     """Status and days to valid_until, for a chance out of 1,024: most people are covered."""
     if chance < 900:
         return Status.ACTIVE, days

@@ -6,13 +6,14 @@ Then status, kind and last day alone decide what is said (some thousands of comb
 long as it is the same day in Tehran and the export stays on one side of each limit of freshness.
 """
 
+from dataclasses import fields
 from datetime import UTC, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 
 from eligibility.freshness import Found, Freshness, verdict_of
 from eligibility.generation import Generation
 from eligibility.record import NO_BRANCH, SIZE, hundredths_of, unpack
-from eligibility.verdict import CANNOT_CHECK, Source, Verdict
+from eligibility.verdict import CANNOT_CHECK, Verdict
 from persian.jalali import TEHRAN, tehran_date
 
 MAX_KEPT: Final = 50_000
@@ -47,16 +48,18 @@ class QuickVerdicts:
         if judged is CANNOT_CHECK:
             return judged
         branch = packed[3] << 8 | packed[4]
-        return Verdict(
-            judged.outcome,
-            judged.as_of,
-            Source.CACHE,
-            judged.stale,
-            judged.valid_until,
-            judged.not_covered_since,
-            judged.kind,
-            None if branch == NO_BRANCH else branch,
-        )
+        opened: Any = _Open()
+        opened.outcome = judged.outcome
+        opened.as_of = judged.as_of
+        opened.source = judged.source
+        opened.stale = judged.stale
+        opened.valid_until = judged.valid_until
+        opened.not_covered_since = judged.not_covered_since
+        opened.kind = judged.kind
+        opened.branch = None if branch == NO_BRANCH else branch
+        opened.__class__ = Verdict
+        verdict: Verdict = opened
+        return verdict
 
     def _begin(self, generation: Generation, now: datetime) -> None:
         """Forget, and find the stretch of time around now in which nothing changes by itself."""
@@ -69,6 +72,16 @@ class QuickVerdicts:
         self._exported = hundredths_of(generation.as_of).to_bytes(5)
         self._generation = generation
         self._judged = {}
+
+
+class _Open:
+    """A Verdict while it is written: the same slots, and no lock on them.
+
+    The constructor of a frozen class goes round its own lock for each field, which would cost more
+    than all else that is done here.
+    """
+
+    __slots__ = tuple(field.name for field in fields(Verdict))
 
 
 def _later(moment: datetime, span: timedelta) -> datetime:

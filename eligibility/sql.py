@@ -7,6 +7,9 @@ The door to SQL engines: SQLite where nothing else is asked for, PostgreSQL for 
 A URL may hold a password, so it is in no text here: `Database.name` is what may be shown.
 """
 
+import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,6 +21,9 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from state.errors import Unavailable
+
+_WORKERS_END_WITHIN = 0.2
+"""Seconds. They take some microseconds, but for a machine that has much else to do."""
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
@@ -36,8 +42,9 @@ class Database:
     def __init__(self, url: str, folder: Path, *, connections: int, timeout: float) -> None:
         """Raises BadUrl. `folder` is where a relative SQLite file lies."""
         place = _place(url, folder)
-        self.name = place.render_as_string(hide_password=True)
-        self.is_sqlite = place.get_backend_name() == "sqlite"
+        kind = place.get_backend_name()
+        self.name = place.set(drivername=kind).render_as_string(hide_password=True)
+        self.is_sqlite = kind == "sqlite"
         self._engine = _engine(place, connections, timeout)
 
     def __repr__(self) -> str:
@@ -56,6 +63,8 @@ class Database:
     async def close(self) -> None:
         """End all connections. Harmless twice."""
         await self._engine.dispose()
+        if self.is_sqlite:
+            await asyncio.to_thread(_let_workers_end)
 
 
 def _place(url: str, folder: Path) -> URL:
@@ -101,6 +110,18 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=NORMAL")
     cursor.close()
+
+
+def _let_workers_end() -> None:
+    """Wait for aiosqlite's threads, which speak to the loop once more at their end.
+
+    One that failed to connect is waited for by nobody else, and complains on standard error where
+    the loop has been closed before it. Those of another database that is open go on.
+    """
+    until = time.monotonic() + _WORKERS_END_WITHIN
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            thread.join(max(0.0, until - time.monotonic()))
 
 
 def _why(error: BaseException) -> str:

@@ -10,17 +10,20 @@ from dataclasses import dataclass
 
 import structlog
 
+from dialogue.guide_words import sms_key, titles
 from dialogue.lookups import Inquiries, is_own, told_values
-from dialogue.phrases import Language, read_as
+from dialogue.phrases import Language, codes_of, read_as
 from dialogue.preferences import Preferences
 from dialogue.steps import Value
 from dialogue.texts import TEXTS, text_of
 from dialogue.version import Version, Versions
+from dialogue.words import phrase_text
 from eligibility.answer import Answer, Asker, OverBudget
 from eligibility.ledger import Kept
 from eligibility.tracking_code import is_code
 from eligibility.verdict import Outcome
 from persian.jalali import tehran_date
+from persian.letters import normalise
 from sms.text import Code, Eligibility, Help, Request, Why
 from state.errors import ReplyError, Unavailable
 from telecom.channel import Channel
@@ -28,8 +31,11 @@ from telecom.segments import split
 
 log = structlog.get_logger("sms")
 
-LATIN = "en"
-"""What is spoken to those who write in Latin letters, where the tree offers it."""
+ENGLISH = "en"
+"""What is spoken to those who write it, where the tree offers it."""
+
+SHORTEST_NAME = 5
+"""Letters from which something may be the name of a service, or half of it."""
 
 _TEXT_OF = {
     Outcome.COVERED: "covered",
@@ -52,8 +58,8 @@ class Said:
 class Answers:
     """What to answer, in the version in service.
 
-    In the language that the person chose last on any channel; else in Latin letters to those who
-    wrote them, else in the tree's first.
+    In the language that the person chose last on any channel; else in English to those who wrote
+    it, in Latin letters to those who wrote them, and in the tree's first language to all others.
     """
 
     def __init__(
@@ -67,9 +73,16 @@ class Answers:
         self._preferences = preferences
 
     async def answer(self, request: Request, asker: Asker) -> str:
-        """The one message that answers a request, the notice before it where there is room."""
-        language = await self._language(request, asker)
-        text = self._words(language, await self._said(request, asker))
+        """The message that answers a request, the notice before it where both are one.
+
+        A topic of the guide may take several parts; all else is one.
+        """
+        topic, code = self._topic(request)
+        language = await self._language(request, asker, code)
+        if topic:
+            text = phrase_text(language, sms_key(topic), {})
+        else:
+            text = self._words(language, await self._said(request, asker))
         notice = self._versions.notice()
         return with_notice(notice.text(language.code) if notice is not None else None, text)
 
@@ -84,13 +97,37 @@ class Answers:
         version = self._versions.current
         return text_of(version.phrases[version.tree.languages[0]], "unavailable", {})
 
-    async def _language(self, request: Request, asker: Asker) -> Language:
+    def _topic(self, request: Request) -> tuple[str, str]:
+        """The topic of the guide that is named, and the language that names it; else empty."""
+        about = request.about.lower() if isinstance(request, Help) else ""
+        if len(about) < SHORTEST_NAME:
+            return "", ""
+        whole: list[tuple[int, str, str]] = []
+        part: dict[str, str] = {}
+        for code, language in self._versions.current.phrases.items():
+            for topic, title in titles(language):
+                name = normalise(title).lower()
+                if name in about:
+                    whole.append((len(name), topic, code))
+                elif about in name and 2 * len(about) >= len(name):
+                    part[topic] = code
+        if whole:
+            return max(whole)[1:]
+        # Half a name may be that of several.
+        return next(iter(part.items())) if len(part) == 1 else ("", "")
+
+    async def _language(self, request: Request, asker: Asker, named: str) -> Language:
         chosen = None
         if self._preferences is not None:
             chosen = await self._preferences.language(asker)
         version = self._versions.current
         tree = version.tree
-        wanted = (chosen or "", LATIN if request.latin else "")
+        wanted = [chosen or "", named, ENGLISH if request.english else ""]
+        if request.latin:
+            # Whoever writes so may have no other letters.
+            codes = codes_of(tree.languages, version.phrases)
+            wanted += [code for code in codes if version.phrases[code].gsm_only and "-" in code]
+            wanted.append(ENGLISH)
         code = next((each for each in wanted if tree.speaks(each)), tree.languages[0])
         return read_as(version.phrases, code)
 

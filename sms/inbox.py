@@ -149,6 +149,7 @@ class Inbox:
     async def _keep_part(self, part: Concat, whose: str, digest: str, sealed: bytes) -> str:
         name = self._hashes.of("sms part", f"{whose} {part.reference} {part.total}")
         until = self._clock().timestamp() + self._settings.parts_wait
+        home = self._stream.home
         said = await self._commands.script(
             PUT_PART,
             [self._key(f"part:{name}"), self._stream.key, self._key("waiting")],
@@ -163,7 +164,7 @@ class Inbox:
         )
         if said == b"full":
             raise Full
-        await self._stream.replicated()
+        await self._stream.replicated(home)
         return {b"whole": "taken", b"part": "part"}.get(said, "again")
 
     def _key(self, name: str) -> str:

@@ -8,6 +8,7 @@ From the outbox to the network: a reply leaves the stream when the SMSC has take
 """
 
 import asyncio
+import zlib
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final
@@ -23,7 +24,7 @@ from sms.record import BadRecord, Reply, decode_reply
 from state.errors import ReplyError, Unavailable
 from state.sealed import Seal, Unreadable
 from state.streams import Entry, Stream
-from telecom.segments import split
+from telecom.segments import Segment, split
 
 log = structlog.get_logger("sms")
 
@@ -95,6 +96,8 @@ class Outbox:
             if entry.deliveries > self._settings.resend + 1:
                 await self._off(entry, "unreadable")
             return
+        # A copy that is sent after a crash joins the parts that came before it.
+        parts = split(reply.text, zlib.crc32(str(entry.id).encode()))
         refusals = resent = waits = 0
         while True:
             left = self._left(reply)
@@ -103,7 +106,7 @@ class Outbox:
                 await self._off(entry, "expired")
                 return
             try:
-                outcome = await self._submit(self._operator, self._message(reply, left))
+                outcome = await self._submit(self._operator, self._message(reply, parts[0], left))
             except LocalProtocolError:
                 log.error("sms_unsendable", operator=self._operator)
                 await self._off(entry, "unsendable")
@@ -119,6 +122,10 @@ class Outbox:
                 await self._pause(_LINK_PAUSE)
                 continue
             match outcome:
+                case Answered(status=Status.OK) if len(parts) > 1:
+                    del parts[0]
+                    refusals = resent = 0
+                    continue
                 case Answered(status=Status.OK):
                     await self._off(entry, "submitted")
                     passed = self._clock().timestamp() - reply.at
@@ -151,9 +158,7 @@ class Outbox:
         """Seconds for which the reply still holds; never more than a fresh one's."""
         return min(self._validity, reply.told_at + self._validity - self._clock().timestamp())
 
-    def _message(self, reply: Reply, left: float) -> ShortMessage:
-        # One message: the words are proven to fit (dialogue/check_texts.py).
-        segment = split(reply.text, 0)[0]
+    def _message(self, reply: Reply, segment: Segment, left: float) -> ShortMessage:
         return ShortMessage(
             reply.source,
             reply.destination,

@@ -24,6 +24,9 @@ from persian.letters import normalise
 LONGEST: Final = 1000
 """Characters looked at; a message of three parts has about two hundred."""
 
+LONGEST_NAME: Final = 60
+"""Characters in which somebody names a service."""
+
 LIKE_AN_ID: Final = range(6, 20)
 """So many digits were meant for an ID, if there is nothing better; fewer are something else."""
 
@@ -33,6 +36,14 @@ _DATE: Final = re.compile(
 )
 _STRETCH: Final = re.compile(rf"(?<![0-9+])[0-9](?:[ {_DASHES}]*[0-9])*")
 _LATIN_WORD: Final = re.compile(r"[A-Za-z]{2,}")
+# No word that Persian in Latin letters has too, such as "in", "to", "are" and "do".
+_ENGLISH: Final = re.compile(
+    r"\b(?:answer|booklet|check|could|cover(?:age|ed)?|does|eligib\w+|en|english|for|from|hello"
+    r"|help|how|id|info\w*|inquiry|insur\w+|is|my|national|need|not|number|of|please|question"
+    r"|send|sir|status|thanks?|the|this|tracking|treatment|until|valid\w*|want|what|when|where"
+    r"|which|who|will|with|would|yes|you|your)\b",
+    re.IGNORECASE,
+)
 _ARABIC_LETTER: Final = re.compile(r"[\u0621-\u06d3\u06fa-\u06ff\ufb50-\ufdff\ufe70-\ufefc]")
 
 
@@ -49,6 +60,7 @@ class Eligibility:
 
     national_id: str = field(repr=False)
     latin: bool = False
+    english: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,7 @@ class Code:
 
     code: str
     latin: bool = False
+    english: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,26 +78,32 @@ class Help:
 
     why: Why = Why.ASKED
     latin: bool = False
+    english: bool = False
+    about: str = field(default="", compare=False, repr=False)
 
 
 Request = Eligibility | Code | Help
-"""`latin`: written in Latin letters, so that Latin letters can be read."""
+"""`latin`: written in Latin letters, so that Latin letters can be read; `english`: in words that
+no Persian in Latin letters has. `about`: the words themselves where they are few; they may be the
+name of a service."""
 
 
 def read(text: str) -> Request:
     """What a text asks for. Total."""
     text = text[:LONGEST]
     latin = bool(_LATIN_WORD.search(text)) and not _ARABIC_LETTER.search(text)
+    english = latin and bool(_ENGLISH.search(text))
     lines = [line for line in map(normalise, text.splitlines()) if line]
     found = _find(lines) or (_find([" ".join(lines)]) if len(lines) > 1 else None)
     match found or _wrong(lines):
         case [one] if len(one) == CODE_DIGITS and one[0] != "0":
-            return Code(one, latin)
+            return Code(one, latin, english)
         case [one]:
-            return Eligibility(one, latin)
+            return Eligibility(one, latin, english)
         case [_, *_]:
-            return Help(Why.SEVERAL, latin)
-    return Help(Why.ASKED, latin)
+            return Help(Why.SEVERAL, latin, english)
+    about = " ".join(lines)
+    return Help(Why.ASKED, latin, english, about if len(about) <= LONGEST_NAME else "")
 
 
 def _find(lines: list[str]) -> list[str] | None:

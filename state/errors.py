@@ -28,5 +28,6 @@ _REMEDIES = {
     "OOM": "Redis is at its memory limit: raise its maxmemory, or free some of it, and try again",
     "NOAUTH": "Redis asks for a password: give one in the URL of [redis]",
     "NOPERM": "Redis does not let this user do it: give the user the commands and keys, by ACL",
+    "MOVED": "this Redis is a node of a Cluster: give its URL as redis+cluster:// in [redis]",
 }
 _OTHER = "Redis refused what was asked of it: is it Redis 6.0 or newer? Its log may say more"

@@ -12,10 +12,10 @@ import random
 from collections.abc import Callable, Sequence
 
 from state.address import Address
-from state.commands import Arg, Reply, Script
+from state.commands import Arg, Commands, Reply, Script
 from state.errors import ReplyError, Unavailable
 from state.opening import open_wire
-from state.wire import Wire, failed
+from state.wire import PassedOn, Wire, failed
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 2.0
@@ -24,11 +24,28 @@ SETTLED = 2.0
 """A connection that held this long, in seconds, was a good one: the next pause is short again."""
 
 
+async def run_script(
+    commands: Commands, script: Script, keys: Sequence[bytes | str], *args: Arg
+) -> Reply:
+    """As Commands.script, by `commands.send`."""
+    try:
+        try:
+            return await commands.send("EVALSHA", script.sha, len(keys), *keys, *args)
+        except ReplyError as error:
+            if not str(error).startswith("NOSCRIPT"):
+                raise
+        return await commands.send("EVAL", script.source, len(keys), *keys, *args)
+    except ReplyError as error:
+        raise ReplyError(f"{error} of the script {script.name}") from None
+
+
 class Redis:
     """Commands over one connection (state.commands.Commands). Made by open_redis().
 
     `timeout` is in seconds a command; `in_flight` how many may be outstanding; `jitter` gives a
-    number from 0 to 1, so that many clients do not come back in step.
+    number from 0 to 1, so that many clients do not come back in step. On a node of a Cluster,
+    `greeting` is said first on each connection, `pass_on` gets what the node would not do, and
+    `lost` is told of each connection that has ended.
     """
 
     def __init__(
@@ -39,14 +56,21 @@ class Redis:
         timeout: float,
         in_flight: int,
         jitter: Callable[[], float],
+        greeting: tuple[Arg, ...] = (),
+        pass_on: Callable[[PassedOn], None] | None = None,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
         self.address = address
+        self._greeting = greeting
+        self._pass_on = pass_on
+        self._lost = lost
         self._name = name
         self._timeout = timeout
         self._in_flight = in_flight
         self._jitter = jitter
         self._loop = asyncio.get_running_loop()
-        self._wire: Wire | None = None
+        self.wire: Wire | None = None
+        """The connection, for who cannot spend a call more on each command; None: there is none."""
         self._why = f"no connection to Redis at {address} yet"
         self._up = asyncio.Event()
         self._ended = asyncio.Event()
@@ -59,7 +83,7 @@ class Redis:
     @property
     def connected(self) -> bool:
         """Would a command be sent now?"""
-        return self._wire is not None
+        return self.wire is not None
 
     @property
     def reason(self) -> str:
@@ -68,21 +92,13 @@ class Redis:
 
     def send(self, *args: Arg) -> asyncio.Future[Reply]:
         """As Commands.send."""
-        if self._wire is None:
+        if self.wire is None:
             return failed(self._loop, Unavailable(self._why))
-        return self._wire.send(args)
+        return self.wire.send(args)
 
     async def script(self, script: Script, keys: Sequence[bytes | str], *args: Arg) -> Reply:
         """As Commands.script."""
-        try:
-            try:
-                return await self.send("EVALSHA", script.sha, len(keys), *keys, *args)
-            except ReplyError as error:
-                if not str(error).startswith("NOSCRIPT"):
-                    raise
-            return await self.send("EVAL", script.source, len(keys), *keys, *args)
-        except ReplyError as error:
-            raise ReplyError(f"{error} of the script {script.name}") from None
+        return await run_script(self, script, keys, *args)
 
     async def wait_connected(self) -> None:
         """Until there is a connection. The caller bounds the wait."""
@@ -90,10 +106,11 @@ class Redis:
 
     def wire_lost(self, wire: Wire, reason: str) -> None:
         """From the Wire: commands fail at once from here on, until there is another."""
-        if wire is self._wire:
-            self._wire = None
+        if wire is self.wire:
+            self.wire = None
             self._why = f"Redis at {self.address}: {reason}"
             self._up.clear()
+            self._lost()
         self._ended.set()
 
     async def _stay_connected(self) -> None:
@@ -108,12 +125,15 @@ class Redis:
                     name=self._name,
                     timeout=self._timeout,
                     in_flight=self._in_flight,
+                    pass_on=self._pass_on,
                 )
             except Unavailable as error:
                 self._why = str(error)
             else:
                 if not self._ended.is_set() and not self._closing:
-                    self._wire = opened.wire
+                    if self._greeting:
+                        opened.wire.send(self._greeting)
+                    self.wire = opened.wire
                     self._up.set()
                 try:
                     if not self._closing:

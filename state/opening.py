@@ -5,7 +5,7 @@ Nothing else of redis-py is used on the way of a command: state/wire.py writes R
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from redis.exceptions import BusyLoadingError, RedisError, ResponseError
 
 from state.address import Address, connectable
 from state.errors import Unavailable
-from state.wire import Owner, Wire
+from state.wire import Owner, PassedOn, Wire
 
 
 class Opened:
@@ -39,6 +39,7 @@ async def open_wire(
     name: str,
     timeout: float,  # noqa: ASYNC109  a setting that is handed on, not a limit to this call
     in_flight: int,
+    pass_on: Callable[[PassedOn], None] | None = None,
 ) -> Opened:
     """Connect, log in and see one PING answered, each within `timeout` seconds or one second.
 
@@ -76,7 +77,7 @@ async def open_wire(
         raise
     transport = cast(asyncio.Transport, writer.transport)
     loop = asyncio.get_running_loop()
-    wire = Wire(transport, loop, owner, timeout=timeout, in_flight=in_flight)
+    wire = Wire(transport, loop, owner, timeout=timeout, in_flight=in_flight, pass_on=pass_on)
     transport.set_protocol(wire)
     return Opened(connection, wire)
 

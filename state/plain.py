@@ -40,11 +40,13 @@ async def plain_lookups(
     async def worker(first: int) -> None:
         nonlocal done
         n = first
-        while time.perf_counter() < until:
+        while True:
             key, field = fields[n % len(fields)]
             await redis.hget(key, field)
             done += 1
             n += in_flight
+            if time.perf_counter() >= until:
+                return
 
     began = time.perf_counter()
     await asyncio.gather(*(worker(first) for first in range(in_flight)))

@@ -1,4 +1,4 @@
-"""The two roles of Redis, open: on embedded servers, on one Redis, or on two."""
+"""The two roles of Redis, open: on embedded servers, on servers of the operator, or both."""
 
 import asyncio
 import random
@@ -11,19 +11,20 @@ from config.redis_settings import RedisSettings
 from state.address import Address
 from state.embedded import Lease, take_lease
 from state.errors import Unavailable
-from state.link import FIRST_PAUSE, LONGEST_PAUSE, Redis, open_redis
+from state.link import FIRST_PAUSE, LONGEST_PAUSE
+from state.store import Store, open_store
 
 
 @dataclass(frozen=True, slots=True)
 class Stores:
     """`cache` has the people, `state` the sessions, streams, codes and limits.
 
-    They may be one and the same. Each link's `address` serves whoever needs a connection of their
+    They may be one and the same. Each one's `address` serves whoever needs connections of their
     own: the loader's commands take longer than a lookup may.
     """
 
-    cache: Redis
-    state: Redis
+    cache: Store
+    state: Store
     _held: AsyncExitStack
 
     async def close(self) -> None:
@@ -52,17 +53,20 @@ async def open_stores(
             held.push_async_callback(keeping.close)
             places = {"cache": lease.cache, "state": lease.state, **places}
 
-        async def connected(role: str) -> Redis:
-            redis = await open_redis(
+        async def connected(role: str) -> Store:
+            store = await open_store(
                 places[role],
                 name=f"dargah-{role}",
                 timeout=settings.timeout,
                 in_flight=settings.in_flight,
                 deadline=max(give_up - loop.time(), 0.1),
+                refresh=settings.refresh,
+                replicas=role == "cache" and settings.cache_replicas,
+                behind=settings.behind,
                 jitter=jitter,
             )
-            held.push_async_callback(redis.close)
-            return redis
+            held.push_async_callback(store.close)
+            return store
 
         cache = await connected("cache")
         shared = places["cache"] == places["state"]

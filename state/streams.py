@@ -16,6 +16,7 @@ from functools import partial
 
 from state.commands import Arg, Commands, Script
 from state.errors import ReplyError, Unavailable
+from state.store import at
 from state.together import Together
 
 _FIELD = "m"
@@ -170,12 +171,20 @@ class Stream:
             raise Full
         return said == b"put"
 
-    async def replicated(self) -> None:
-        """Wait until the replicas that `durability` asks for have what was written so far."""
+    @property
+    def home(self) -> Commands:
+        """Where what is written now will be waited for by `replicated`."""
+        return at(self._commands, self.key)
+
+    async def replicated(self, home: Commands) -> None:
+        """Wait until the replicas that `durability` asks for have what was written so far.
+
+        `home` is from before it was written: that Redis has changed since is Unavailable.
+        """
         asked = self._durability
         if not asked.replicas:
             return
-        got = await self._commands.send("WAIT", asked.replicas, round(asked.within * 1000))
+        got = await home.send("WAIT", asked.replicas, round(asked.within * 1000))
         if got < asked.replicas:
             raise Unavailable(f"{got} of {asked.replicas} replicas have it")
 
@@ -205,11 +214,11 @@ class Stream:
 
     async def reader(self, link: Commands) -> int:
         """The number by which `wake` knows a link."""
-        return int(await link.send("CLIENT", "ID"))
+        return int(await at(link, self.key).send("CLIENT", "ID"))
 
     async def wake(self, reader: int) -> None:
         """End the wait of a `read` on that link, if it waits; what it would bring stays there."""
-        await self._commands.send("CLIENT", "UNBLOCK", reader)
+        await at(self._commands, self.key).send("CLIENT", "UNBLOCK", reader)
 
     async def claim(
         self, idle_seconds: float, count: int, beside: Collection[bytes] = ()
@@ -279,10 +288,11 @@ class Stream:
         for mark, mark_ms, values in items:
             words += (mark_ms if mark else 0, 2 * len(values), *_fields(values))
         marks = [mark or self.key for mark, _, _ in items]
+        home = self.home
         said: list[bytes] = await self._commands.script(
             _PUT, [self.key, *marks], self.limit, *words
         )
-        await self.replicated()
+        await self.replicated(home)
         return said
 
     async def _end_all(self, ids: Sequence[bytes]) -> Sequence[int]:

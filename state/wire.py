@@ -12,6 +12,7 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 import hiredis
@@ -24,13 +25,22 @@ NOT_ENOUGH = object()
 # Its stub takes tuples of one item. It refuses bool, which str() would write as a word.
 _pack = cast("Callable[[tuple[Arg, ...]], bytes]", hiredis.pack_command)
 
+_THREE = b"*3\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n$%d\r\n%b\r\n"
+
 # The server is there, and cannot answer yet or any more. A client has nothing to put right.
-TRY_LATER = frozenset({"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY"})
+TRY_LATER = frozenset(
+    {"LOADING", "READONLY", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "BUSY", "NOREPLICAS"}
+)
+
+# A node of a Cluster does not do it itself; nothing was done (Cluster specification, "Redirection
+# and resharding"). Who follows the Cluster gets these, if the Wire was told of one.
+PASSED_ON = frozenset({"MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN"})
 
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{1,31}(?= |$)")
+_PLACE = re.compile(r"(?:MOVED|ASK) (\d{1,5}) (\S*)$")
 # Redis 6 puts its own words around what refused a command of a script.
 _IN_SCRIPT = re.compile(
-    r"^ERR Error running script .*?user_script:? ?\d+: -(MISCONF|OOM|READONLY) "
+    r"^ERR Error running script .*?user_script:? ?\d+: -(MISCONF|OOM|READONLY|NOREPLICAS) "
 )
 
 
@@ -41,6 +51,23 @@ class _Refusal(Exception):
         super().__init__()
         match = _IN_SCRIPT.search(text) or _CODE.match(text)
         self.code = match[match.lastindex or 0] if match else "ERR"
+        place = _PLACE.match(text)
+        self.slot = int(place[1]) if place else -1
+        self.place = place[2] if place else ""
+
+
+@dataclass(frozen=True, slots=True)
+class PassedOn:
+    """A command that a node would not do: the code, and with MOVED and ASK slot and "HOST:PORT".
+
+    The host is empty where it is that of the node itself. `future` is still waited for.
+    """
+
+    future: asyncio.Future[Reply] = field(repr=False)
+    args: tuple[Arg, ...] = field(repr=False)
+    code: str
+    slot: int
+    place: str
 
 
 class Owner(Protocol):
@@ -71,8 +98,9 @@ class Wire(asyncio.Protocol):
     """Commands out and replies in, in order.
 
     `timeout` is in seconds, from the write to the reply; `in_flight` is how many commands may wait
-    for their replies. When a command is overdue all that wait fail with Unavailable, and the
-    connection is dropped: the replies of a connection cannot be told apart but by their order.
+    for their replies; `pass_on` gets what a node of a Cluster would not do. When a command is
+    overdue all that wait fail with Unavailable, and the connection is dropped: the replies of a
+    connection cannot be told apart but by their order.
     """
 
     def __init__(
@@ -83,7 +111,9 @@ class Wire(asyncio.Protocol):
         *,
         timeout: float,
         in_flight: int,
+        pass_on: Callable[[PassedOn], None] | None = None,
     ) -> None:
+        self._pass_on = pass_on
         self._transport = transport
         self._loop = loop
         self._owner = owner
@@ -93,7 +123,7 @@ class Wire(asyncio.Protocol):
             protocolError=_Refusal, replyError=_Refusal, notEnoughData=NOT_ENOUGH
         )
         self._out: list[bytes] = []
-        self._waiting: deque[tuple[asyncio.Future[Reply], Arg]] = deque()
+        self._waiting: deque[tuple[asyncio.Future[Reply], tuple[Arg, ...]]] = deque()
         self._sent = 0
         self._answered = 0
         self._writes: deque[tuple[int, float]] = deque()
@@ -104,13 +134,31 @@ class Wire(asyncio.Protocol):
         """Join this turn's write. Raises TypeError for an argument Redis cannot take."""
         if len(self._waiting) >= self._in_flight:
             return failed(self._loop, Unavailable("busy"))
-        packed = _pack(args)
+        try:  # as _pack does it, at half the price: a lookup is three words in bytes
+            name, key, field = args
+            packed = _THREE % (len(name), name, len(key), key, len(field), field)  # type: ignore[arg-type]
+        except (TypeError, ValueError):  # a text, a number, or not three
+            packed = _pack(args)
         if not self._out:
             self._loop.call_soon(self._write)
         self._out.append(packed)
         future: asyncio.Future[Reply] = self._loop.create_future()
-        self._waiting.append((future, args[0]))
+        self._waiting.append((future, args))
         return future
+
+    def take_over(
+        self, future: asyncio.Future[Reply], args: tuple[Arg, ...], *, asking: bool = False
+    ) -> None:
+        """Send what another node has passed on; `asking`: for a slot that is on its way here."""
+        if self._lost or len(self._waiting) >= self._in_flight:
+            fail(future, Unavailable("busy"))
+            return
+        if asking:
+            self.send(("ASKING",)).cancel()
+        if not self._out:
+            self._loop.call_soon(self._write)
+        self._out.append(_pack(args))
+        self._waiting.append((future, args))
 
     def _write(self) -> None:
         if self._lost:
@@ -143,25 +191,33 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Give each reply to the command it answers."""
-        reader = self._reader
-        popleft = self._waiting.popleft
+        waiting = self._waiting
+        popleft = waiting.popleft
+        gets = self._reader.gets
+        # Nothing is sent in between: who waits for a future runs in a later turn.
+        before = len(waiting)
         try:
-            reader.feed(data)
-            gets = reader.gets
+            self._reader.feed(data)
             while (reply := gets()) is not NOT_ENOUGH:
-                future, command = popleft()
-                self._answered += 1
+                future, args = popleft()
                 if reply.__class__ is _Refusal:
-                    self._refuse(future, command, reply)
+                    self._refuse(future, args, reply)
                 elif not future.done():
                     future.set_result(reply)
         except (_Refusal, IndexError):
             self.drop("a reply that is not Redis's protocol")
+        self._answered += before - len(waiting)
 
-    def _refuse(self, future: asyncio.Future[Reply], command: Arg, refusal: _Refusal) -> None:
+    def _refuse(
+        self, future: asyncio.Future[Reply], args: tuple[Arg, ...], refusal: _Refusal
+    ) -> None:
         code = refusal.code
+        if self._pass_on is not None and code in PASSED_ON:
+            if not future.done():
+                self._pass_on(PassedOn(future, args, code, refusal.slot, refusal.place))
+            return
         if code not in TRY_LATER:
-            fail(future, ReplyError(f"{code} in answer to {_name(command)}"))
+            fail(future, ReplyError(f"{code} in answer to {_name(args[0])}"))
             return
         fail(future, Unavailable(f"Redis answers {code}"))
         if code == "READONLY":

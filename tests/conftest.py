@@ -15,6 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("dargah", deadline=None)
+settings.load_profile("dargah")
 
 LIMIT = "seconds_a_test"
 _output = pytest.StashKey[int]()

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,16 +35,23 @@ class RunningPostgres:
         return psycopg.connect(self.url, autocommit=True)
 
     def stop_answering(self) -> None:
-        """Freeze every process of it: it accepts, and says nothing."""
-        os.killpg(self.pid, signal.SIGSTOP)
+        """Freeze every process of it: nothing is accepted, and nothing is said."""
+        self._signal(signal.SIGSTOP)
 
     def answer_again(self) -> None:
         """Let a frozen server go on."""
-        os.killpg(self.pid, signal.SIGCONT)
+        self._signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End every process of it at once."""
-        os.killpg(self.pid, signal.SIGKILL)
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Each of its children leads a session of its own, so there is no group to signal.
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        for pid in (self.pid, *map(int, children)):
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 def _installed(folder: Path) -> Path | None:
@@ -90,7 +97,6 @@ def running_postgres() -> Iterator[RunningPostgres]:
             ],
             user=user,
             cwd=data,
-            start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -95,6 +95,10 @@ class FailsAt:
         self._left = n
         self.tripped = False
 
+    def fail_at(self, n: int) -> None:
+        """Fail at the n-th call from now on."""
+        self._left = n
+
     def _fails(self) -> bool:
         self._left -= 1
         if self._left == 0:

@@ -39,6 +39,7 @@ WRITTEN = sorted(name for name in OURS if any((ROOT / name).rglob("*.py")))
 
 # The module's beginning, and the only places that may name it.
 DOORS: dict[str, tuple[str, ...]] = {
+    "aiohttp": ("eligibility/registry_http.py",),
     "cryptography": ("state/sealed.py",),
     "redis": ("state/",),
     "hiredis": ("state/",),

@@ -85,7 +85,7 @@ def test_the_environment_names_file_and_folder(tmp_path: Path) -> None:
         ),
         (
             '[redis]\nstate_url = "localhost:6379"\n',
-            "own.toml:2: redis.state_url: a URL that begins with redis://, rediss:// or unix:// is",
+            "own.toml:2: redis.state_url: a URL that begins with redis://, rediss://, unix://, redis+cluster://",
         ),
         ("[http]\nport = 4573\n", "own.toml:2: http.port: 4573 is ivr.port too; set another."),
         (

@@ -20,7 +20,8 @@ from tests.gateway_process import ANY_PORTS, GatewayProcess, running_gateway
 from tests.operator_box import until
 
 SECRET = "canary-of-the-aggregator-77"
-SETTINGS = ANY_PORTS + '[ussd]\nsecret = "env:CANARY_SECRET"\n[log]\nlevel = "debug"\n'
+SETTINGS = ANY_PORTS + '[registry]\nurl = "sqlite:///registry.sqlite3"\n'
+SETTINGS += '[ussd]\nsecret = "env:CANARY_SECRET"\n[log]\nlevel = "debug"\n'
 
 IDS = ("3692581475", "0074825194", "918273645501")
 """A ten-digit ID with a right check digit, one with zeros in front, and a foreign national's."""

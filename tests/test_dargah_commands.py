@@ -159,9 +159,9 @@ def test_a_handset_goes_step_by_step(tmp_path: Path) -> None:
     with running_gateway() as gateway:
         assert gateway.run("load", csv(tmp_path, ROW)).returncode == 0
         assert soon(lambda: get(gateway.http, "/readyz")[0] == 200)
-        done = gateway.run("dial", "*1666#", given=f"9\n1\n{COVERED}\n")
+        done = gateway.run("dial", "*1666#", given=f"9\n1\n1\n{COVERED}\n")
         assert "in force until 1469/01/01" in done.stdout
-        assert done.stdout.count("┌") == 4
+        assert done.stdout.count("┌") == 5
         # This phone chose English; another one did not.
         assert "This code is not in use" in gateway.run("dial", "*99#").stdout
         unknown = gateway.run("dial", "*99#", "--msisdn", "09120000001")
@@ -327,17 +327,23 @@ def test_a_bad_file_is_refused_in_a_sentence(tmp_path: Path, environment: dict[s
 
 
 def test_the_bench_prints_its_ratios(environment: dict[str, str]) -> None:
-    """`bench cache` measures itself and plain redis.asyncio in one run, as JSON too."""
+    """`bench cache` measures itself and its yardsticks in one run, loads and a restart besides."""
     done = dargah(
         "bench", "cache", "--people", "2000", "--seconds", "0.2", "--json", environment=environment
     )
     assert done.returncode == 0, done.stderr
     measured = json.loads(done.stdout)
     assert measured["people"] == 2000
-    assert {(line["what"], line["in_flight"]) for line in measured["lines"]} == {
-        (what, n) for what in ("dargah", "redis.asyncio") for n in (1, 50, 500)
-    }
-    assert all(line["per_second"] > 0 for line in measured["lines"])
+    for lines in (measured["lines"], measured["yardsticks"]["redis_asyncio"]):
+        assert [line["in_flight"] for line in lines] == [1, 50, 500]
+        assert all(line["per_second"] > 0 for line in lines)
+    assert [rate["offered"] for rate in measured["rates"]] == [700, 7_000, 30_000]
+    assert all(rate["unanswered"] == 0 for rate in [*measured["rates"], measured["meanwhile"]])
+    assert measured["meanwhile"]["answered"] > 0
+    for load in (measured["first_load"], measured["second_load"]):
+        assert sum(load["stages"].values()) > 0
+    assert measured["restart"] > 0
+    assert not list(Path(environment["DARGAH_DATA"]).glob("bench-*"))
 
 
 def test_wrong_usage_is_told(environment: dict[str, str]) -> None:

@@ -72,7 +72,13 @@ def gateway_over(commands: Commands, settings: Settings) -> Gateway:
     """A gateway as it is wired for service, both roles on these commands."""
     stores = cast("Stores", SimpleNamespace(cache=commands, state=commands))
     metrics = Metrics()
-    return gateway_of(stores, settings, observer=metrics, turned=metrics.ussd_turn)
+    return gateway_of(
+        stores,
+        settings,
+        observer=metrics,
+        turned=metrics.ussd_turn,
+        registry_events=metrics.registry,
+    )
 
 
 def settings_in(folder: Path) -> Settings:

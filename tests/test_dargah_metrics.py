@@ -28,6 +28,15 @@ def test_an_inquiry_is_counted_by_channel_outcome_and_staleness() -> None:
     assert found['dargah_inquiries_over_budget_total{channel="api"}'] == 1
 
 
+def test_one_version_of_the_dialogue_is_in_service() -> None:
+    """The version in service is named; the one before it no longer."""
+    metrics = Metrics()
+    metrics.dialogue_in_service("a" * 16)
+    metrics.dialogue_in_service("b" * 16)
+    shown = [name for name in samples(metrics) if name.startswith("dargah_dialogue")]
+    assert shown == [f'dargah_dialogue_version_info{{version="{"b" * 16}"}}']
+
+
 def test_a_word_that_is_not_ours_is_no_label() -> None:
     """Nothing that a caller typed can become a name in the metrics."""
     metrics = Metrics()

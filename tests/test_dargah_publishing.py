@@ -1,5 +1,6 @@
 """Operators change what the line says, while gateways run."""
 
+import re
 import secrets
 import shutil
 import time
@@ -52,6 +53,16 @@ def changed_phrases(folder: Path) -> Path:
     return folder
 
 
+def in_service(gateway: GatewayProcess) -> str:
+    """The version that its metrics name."""
+    with urlopen(f"{gateway.metrics}/metrics", timeout=10) as reply:
+        found = re.findall(
+            r'dargah_dialogue_version_info\{version="(\w+)"\} 1', reply.read().decode()
+        )
+    (version,) = found
+    return str(version)
+
+
 def run(gateway: GatewayProcess, *words: str) -> str:
     """A command that must go well; what it says."""
     done = gateway.run(*words)
@@ -69,9 +80,14 @@ def test_two_gateways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     ):
         assert dial(one) == dial(other) == f"CON {MENU}"
         dial(one, session="begun before")
+        before = {in_service(one), in_service(other)}
         out = run(one, "dialogue", "publish", "--phrases", phrases, "--by", "Sara")
         assert "all proven" in out
         took = [awaited(one, new), awaited(other, new)]
+        versions = {in_service(one), in_service(other)}
+        assert len(versions) == 1
+        assert versions != before
+        assert versions.pop() in out
         # The words of what was begun are those of the version it began with.
         options = MENU.removeprefix(f"{TITLE}\n")
         assert dial(other, "7", "begun before") == f"CON {FA['wrong_option']}\n{options}"
@@ -101,7 +117,7 @@ def test_two_gateways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         shown = run(one, "dialogue", "versions")
         for did in ("published", "set a notice", "cleared the notice", "went back to the gateways"):
             assert did in shown
-        assert dial(one, "9", "english") == f"CON {MENU_EN}"
+        assert dial(one, "9*1", "english") == f"CON {MENU_EN}"
         assert dial(other) == f"CON {MENU_EN}"
     with capsys.disabled():
         print(f"\ngateways followed after {', '.join(f'{each:.2f}' for each in took)} s")

@@ -96,9 +96,9 @@ class _Says:
         return None
 
 
-def text_of(result: Answer | OverBudget, *, latin: bool) -> str:
+def text_of(result: Answer | OverBudget, language: str) -> str:
     """The SMS that answers so."""
-    asked = Eligibility("0012345679", latin=latin)
+    asked = Eligibility("0012345679", latin=language != "fa", english=language == "en")
     answering = Answers(OneVersion(Version(TREE, PHRASES)), _Says(result))
     return asyncio.run(answering.answer(asked, Asker("a")))
 
@@ -110,11 +110,11 @@ def test_a_screen_is_read_back(language: str, answer: Answer) -> None:
     assert read_back(TREE, PHRASES, words(PHRASES, screen_of(answer, language))) == told(answer)
 
 
-@pytest.mark.parametrize("latin", [False, True])
+@pytest.mark.parametrize("language", sorted(PHRASES))
 @given(answers())
-def test_a_text_is_read_back(latin: bool, answer: Answer) -> None:
-    """Whatever an SMS tells, in either language: its outcome, its day and its code are read."""
-    assert read_back(TREE, PHRASES, text_of(answer, latin=latin)) == told(answer)
+def test_a_text_is_read_back(language: str, answer: Answer) -> None:
+    """Whatever an SMS tells, in each language: its outcome, its day and its code are read."""
+    assert read_back(TREE, PHRASES, text_of(answer, language)) == told(answer)
 
 
 @given(answers())
@@ -144,12 +144,12 @@ def test_each_phrase_of_an_outcome_is_known_by_itself(language: str) -> None:
     """There are as many different screens, and texts, as phrases that tell an outcome."""
     screens = {words(PHRASES, screen_of(answer, language)) for answer in every_answer()}
     assert len(screens) == len({key for _, key in telling(TREE)})
-    texts = {text_of(answer, latin=language == "en") for answer in every_answer()}
+    texts = {text_of(answer, language) for answer in every_answer()}
     assert len(texts) == len({key for _, key in texting()})
     for answer in every_answer():
         shown = words(PHRASES, screen_of(answer, language))
         assert read_back(TREE, PHRASES, shown) == told(answer)
-        assert read_back(TREE, PHRASES, text_of(answer, latin=language == "en")) == told(answer)
+        assert read_back(TREE, PHRASES, text_of(answer, language)) == told(answer)
         if language == "fa":
             heard = Prompts(VOICES, PHRASES).screen(screen_of(answer, language))
             assert hear_back(TREE, VOICES, heard) == told(answer)
@@ -161,6 +161,6 @@ def test_what_tells_no_outcome_is_read_as_none(seconds: float, language: str) ->
     over = OverBudget(seconds)
     show = screen_of(over, language)
     assert read_back(TREE, PHRASES, words(PHRASES, show)) is None
-    assert read_back(TREE, PHRASES, text_of(over, latin=language == "en")) is None
+    assert read_back(TREE, PHRASES, text_of(over, language)) is None
     if language == "fa":
         assert hear_back(TREE, VOICES, Prompts(VOICES, PHRASES).screen(show)) is None

@@ -1,5 +1,6 @@
 """What is said next."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,20 +12,21 @@ from dialogue.words import words
 from eligibility.answer import Answer, OverBudget
 from eligibility.tracking_code import is_code
 from eligibility.verdict import INVALID_ID
+from telecom.channel import Channel
 from tests.scripted_inquirer import COVERED, PHRASES, SCRIPT, TREE, answers, typed
 
 ENTRIES = st.sampled_from([*TREE.entries, "", "*9*9"])
 INPUTS = (
-    st.builds(Start, ENTRIES, st.sampled_from([None, "fa", "en", "xx"]))
+    st.builds(Start, ENTRIES, st.sampled_from([None, "fa", "en", "fa-latn", "xx"]))
     | st.builds(Typed, typed())
     | st.builds(Looked, answers())
     | st.just(OutOfTime())
-    | st.just(Silent())
+    | st.builds(Silent, st.floats(0, 2**40))
 )
 STATES = st.builds(
     State,
     st.sampled_from([TREE.digest, "another"]),
-    st.sampled_from([*TREE.languages, "", "xx"]),
+    st.sampled_from([*PHRASES, "", "xx"]),
     st.sampled_from([*TREE.screens, "", "gone"]),
     st.integers(0, 1000),
     st.integers(0, 1000),
@@ -154,13 +156,33 @@ def test_menu_keys_in_any_script() -> None:
 
 
 def test_the_language_is_chosen_and_changed_back() -> None:
-    """9 changes to English, and 9 again to Persian."""
+    """9 leads to the languages and the letters, and each of them back to the menu."""
     state, step = follow(EXPIRED, Start("*4*1420"), Typed("9"))
-    assert state.language == "en"
-    assert isinstance(step, Show)
-    assert step.language == "en"
-    state, _ = advance(TREE, state, Typed("9"))
-    assert state.language == "fa"
+    assert screen(step) == "main_language"
+    own_key = {"en": "1", "fa-latn": "2", "fa": "3"}
+    for key, code in (
+        ("1", "en"),
+        ("2", "fa-latn"),
+        ("3", "fa"),
+        ("2", "fa-latn"),
+        ("0", "fa-latn"),
+    ):
+        state, step = advance(TREE, state, Typed(key))
+        assert isinstance(step, Show)
+        assert (state.language, step.language, step.screen) == (code, code, "main")
+        state, step = advance(TREE, state, Typed("9"))
+        assert isinstance(step, Show)
+        assert {choice.key for choice in step.choices} == {"0", "1", "2", "3"} - {own_key[code]}
+
+
+@pytest.mark.parametrize("entry", TREE.entries)
+def test_a_caller_is_in_english_at_once(entry: str) -> None:
+    """By telephone 9 is the other language, and 9 again the first: letters are not heard."""
+    tree = TREE.on(Channel.VOICE)
+    state, step = advance(tree, EXPIRED, Start(entry))
+    for code in ("en", "fa"):
+        state, step = advance(tree, state, Typed("9"))
+        assert (state.language, screen(step)) == (code, tree.entries[entry])
 
 
 def test_a_wrong_key_shows_the_menu_again() -> None:
@@ -189,17 +211,17 @@ def test_a_wrong_id_is_asked_again() -> None:
 def test_right_answers_are_no_wrong_ones() -> None:
     """Wrong answers count in a row: a right one clears them."""
     wrong = Typed("5")
-    state, step = follow(EXPIRED, Start("*4*1420"), wrong, wrong, Typed("9"), wrong, wrong)
-    assert screen(step) == "main"
+    state, step = follow(EXPIRED, Start("*4*1420"), wrong, wrong, Typed("3"), wrong, wrong)
+    assert screen(step) == "guide"
     assert not state.ended
 
 
 def test_a_conversation_may_not_go_on_for_ever() -> None:
     """After as many answers as the tree allows it ends, and says so."""
     state, _ = advance(TREE, EXPIRED, Start("*4*1420"))
-    for _ in range(TREE.turns):
-        state, step = advance(TREE, state, Typed("9"))
-        assert screen(step) == "main"
+    for turn in range(TREE.turns):
+        state, step = advance(TREE, state, Typed("90"[turn % 2]))
+        assert screen(step) == ("main_language", "main")[turn % 2]
     _, step = advance(TREE, state, Typed("9"))
     assert screen(step) == "too_long"
 

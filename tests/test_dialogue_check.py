@@ -24,7 +24,8 @@ from tests.scripted_inquirer import PHRASES, TREE
 CONFIG = files("config")
 TREE_TOML = (CONFIG / "dialogue" / "tree.toml").read_text(encoding="utf-8")
 TOML = {
-    code: (CONFIG / "phrases" / f"{code}.toml").read_text(encoding="utf-8") for code in ("fa", "en")
+    code: (CONFIG / "phrases" / f"{code}.toml").read_text(encoding="utf-8")
+    for code in ("fa", "en", "fa-latn")
 }
 
 
@@ -68,14 +69,17 @@ def test_the_shipped_tree_is_sound() -> None:
         (('go = "ask_id"', 'go = "eligibility"'), "only a question may"),
         (('go = "eligibility"', 'go = "main"'), "must be a lookup"),
         (('INVALID_ID = "ask_id"', 'INVALID_ID = "helpline"'), "must lead to a question"),
-        (('language = "fa"', 'language = "en"'), 'the key 9 twice in "fa"'),
+        (('language = "fa"', 'language = "en"'), 'the key 9 twice in "fa" (on voice)'),
         (('say = ["cannot_check"]', 'say = ["missing"]'), 'names the phrase "missing"'),
         (('say = ["cannot_check"]', 'say = ["over_budget"]'), "no phrase"),
-        (('also = ["short_code"]', ""), "leaves {code} unsaid"),
+        (('also = ["tracking_code"]', ""), "leaves {code} unsaid"),
         (('"covered_until_as_of", ', ""), "leaves {as_of} unsaid"),
         (('"not_covered_since_as_of", ', ""), "leaves {as_of} unsaid"),
         (('say = ["busy"]', 'say = ["busy", "expired"]'), 'never says its phrase "expired"'),
-        (('languages = ["fa", "en"]', 'languages = ["fa", "en", "ar"]'), 'key 9 twice in "ar"'),
+        (
+            ('languages = ["fa", "en"]', 'languages = ["fa", "en", "ar"]'),
+            'key 9 twice in "ar" (on voice)',
+        ),
     ],
 )
 def test_mistakes_in_a_tree_are_found(change: tuple[str, str], says: str) -> None:
@@ -97,9 +101,10 @@ def test_a_finding_has_its_line() -> None:
 
 def test_a_language_without_its_file_is_found() -> None:
     """A language that the tree offers needs its phrases; one that it does not is idle."""
-    fa, en = phrases()["fa"], phrases()["en"]
+    known = phrases()
+    fa = known["fa"]
     assert 'the language "en" has no phrase file en.toml' in said(findings(tree(), {"fa": fa}))
-    idle = {"fa": fa, "en": en, "ar": replace(fa, code="ar", file="ar.toml")}
+    idle = {**known, "ar": replace(fa, code="ar", file="ar.toml")}
     assert said(findings(tree(), idle)) == 'ar.toml:1: the tree does not offer the language "ar".'
 
 
@@ -202,11 +207,12 @@ def test_any_words_fit_or_are_found(texts: list[str]) -> None:
         key: Phrase(text.replace("{", "").replace("}", "") or "-", frozenset(), phrase.line)
         for (key, phrase), text in zip(screens.items(), texts, strict=True)
     }
-    one = replace(TREE, languages=("fa",))
-    changed = {"fa": replace(language, phrases=words)}
-    seen = list(renderings(one, changed))
+    changed = {code: replace(each, phrases=words) for code, each in PHRASES.items()}
+    seen = list(renderings(TREE, changed))
     assert all(fits(page) for item in seen for page in item.pages)
-    told = said(findings(one, changed))
+    told = said(findings(TREE, changed))
     assert all(
-        f'"{item.screen}" needs' in told for item in seen if len(item.pages) > 1 and not item.paged
+        f'"{item.screen}" needs {len(item.pages)} USSD pages in "{item.language}"' in told
+        for item in seen
+        if len(item.pages) > 1 and not item.paged
     )

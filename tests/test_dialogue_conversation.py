@@ -78,7 +78,7 @@ def test_leaving() -> None:
 
     async def run() -> Show:
         one = conversation(ScriptedInquirer())
-        await one.start("*4*1420", ["9"])
+        await one.start("*4*1420", ["9", "1"])
         return one.leave(TREE.exits.unavailable)
 
     show = asyncio.run(run())

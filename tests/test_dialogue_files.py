@@ -170,11 +170,11 @@ def test_missing_and_huge_files(tmp_path: Path) -> None:
             load_dialogue(tree_folder=tmp_path / folder)
         with pytest.raises(ConfigError, match=folder):
             load_dialogue(phrases_folder=tmp_path / folder)
-    with pytest.raises(ConfigError, match=r"tree\.toml:1: 10000000 octets"):
+    with pytest.raises(ConfigError, match=r"tree\.toml:1: goes on after the 1048576"):
         load_tree(tmp_path / "huge" / "tree.toml")
     lines = b"# a line\n" * 200_000
     (tmp_path / "huge" / "tree.toml").write_bytes(lines)
-    with pytest.raises(ConfigError, match=r"tree\.toml:116509: 1800000 octets"):
+    with pytest.raises(ConfigError, match=r"tree\.toml:116509: goes on after"):
         load_tree(tmp_path / "huge" / "tree.toml")
     with pytest.raises(ConfigError, match="named after its language"):
         load_phrases(tmp_path / "odd")

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from dataclasses import replace
+from importlib.resources import files
 
 import pytest
 from hypothesis import given
@@ -17,7 +18,7 @@ from dialogue.conversation import Conversation
 from dialogue.paths import situations
 from dialogue.phrases import Phrase
 from dialogue.state import EXPIRED, MOST_OCTETS, State, decode, encode
-from dialogue.steps import Looked, LookUp, Show, Start, Step, Typed
+from dialogue.steps import Looked, LookUp, Show, Silent, Start, Step, Typed
 from dialogue.tree import CHANNELS, Question, Tree
 from dialogue.tree_file import tree_of
 from dialogue.typed import Right, Wrong, masked, read_answer
@@ -199,6 +200,8 @@ def test_seconds() -> None:
     assert shown(advance(ONE, state, Typed("1", at=1060.0))[1]).screen == "sort"
     assert shown(advance(ONE, state, Typed("1", at=1061.5))[1]).screen == "late"
     assert shown(advance(ONE, state, Typed("1"))[1]).screen == "sort"
+    assert shown(advance(ONE, state, Silent(at=1060.0))[1]).screen == "top"
+    assert shown(advance(ONE, state, Silent(at=1061.5))[1]).screen == "late"
     for odd in (float("nan"), float("inf"), -5.0):
         state, _ = advance(ONE, EXPIRED, Start("*1", at=odd))
         assert shown(advance(ONE, state, Typed("1", at=odd))[1]).screen == "sort"
@@ -228,7 +231,7 @@ def test_every_path_ends_and_every_page_fits(
     assert state.ended
 
 
-@given(st.data(), st.sampled_from(CHANNELS), st.sampled_from(["fa", "en"]))
+@given(st.data(), st.sampled_from(CHANNELS), st.sampled_from([*PHRASES]))
 def test_the_proof_reckons_with_the_worst(
     data: st.DataObject, channel: Channel, language: str
 ) -> None:
@@ -343,6 +346,15 @@ def test_one_option_under_two_keys() -> None:
     (finding,) = findings(sample(twice), WORDS)
     assert 'has "person" under the key 7 on ussd and under 0 on voice' in finding.message
     assert "7 to person" in finding.shown
+
+
+def test_a_key_of_languages_is_one_key() -> None:
+    """A key may lead to the languages here and change the language there, and to nothing else."""
+    text = (files("config") / "dialogue" / "tree.toml").read_text(encoding="utf-8")
+    other = text.replace('go = "main_language"', 'go = "guide"')
+    told = str(findings(tree_of(parse_toml(other, "tree.toml")), PHRASES))
+    assert '"main" leads under the key 9 to "guide" on ussd and to "main" on voice' in told
+    assert findings(tree_of(parse_toml(text, "tree.toml")), PHRASES) == []
 
 
 def test_answers_that_would_not_fit_the_state() -> None:

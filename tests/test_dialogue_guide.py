@@ -3,7 +3,7 @@
 import json
 import re
 from datetime import date, timedelta
-from importlib.resources import files
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import pytest
@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from config.errors import ConfigError
 from config.toml_lines import parse_toml
+from dialogue.check import findings
 from dialogue.check_guide import (
     MOST_PAGES,
     MOST_PARTS,
@@ -19,7 +20,11 @@ from dialogue.check_guide import (
     guide_reminders,
     topic_renderings,
 )
+from dialogue.finding import Finding
 from dialogue.guide import Group, Guide, load_guide, topic_of
+from dialogue.guide_words import with_guide
+from dialogue.phrases import load_phrases
+from dialogue.tree_file import load_tree
 from telecom.screen import fits
 from tests.scripted_inquirer import PHRASES
 
@@ -91,7 +96,12 @@ def test_only_known_addresses() -> None:
 def test_what_somebody_has_to_see_to() -> None:
     """A missing owner or circular and a review that is due are named, and nothing is stopped."""
     (found,) = guide_reminders(guide(), date(2026, 11, 21))
-    assert str(found) == 'sickness_pay.toml:7: "circular" is not said yet.'
+    assert str(found) == (
+        'sickness_pay.toml:7: "circular" is not said yet: ask Insurance, and write its number,'
+        ' or "none".'
+    )
+    none = ('circular = ""', 'circular = "none"')
+    assert guide_reminders(guide(none), date(2026, 11, 21)) == []
     said = ('circular = ""', 'circular = "12"')
     due = guide().topics[0].review_due
     assert guide_reminders(guide(said), due - timedelta(days=1)) == []
@@ -180,7 +190,7 @@ def test_broken_folders(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"second\.toml:5: .*first\.toml has the same place"):
         load_guide(tmp_path)
     (tmp_path / "second.toml").write_bytes(b"#" * 10_000_000)
-    with pytest.raises(ConfigError, match="octets are more than"):
+    with pytest.raises(ConfigError, match="goes on after the 1048576 octets"):
         load_guide(tmp_path)
     (tmp_path / "second.toml").rename(tmp_path / "Second 2.toml")
     with pytest.raises(ConfigError, match="small letters"):
@@ -219,3 +229,24 @@ def test_editors_know_what_the_reader_knows() -> None:
     for topic in FOLDER.iterdir():
         if topic.name.endswith(".toml"):
             assert topic.read_text(encoding="utf-8").startswith("#:schema ./topic.schema.json\n")
+
+
+def shown_with(topics: Guide) -> list[Finding]:
+    """What is wrong with the shipped dialogue when it shows these topics, over the shipped ones."""
+    kept = tuple(topic for topic in GUIDE.topics if topic.name != topics.topics[0].name)
+    changed = Guide(tuple(sorted((*kept, *topics.topics), key=lambda t: (t.group, t.place))))
+    with as_file(files("config") / "dialogue" / "tree.toml") as tree:
+        shown = load_tree(tree, changed)
+    own = load_phrases(files("config") / "phrases")
+    return findings(shown, with_guide(own, changed))
+
+
+def test_a_finding_names_the_topic_itself() -> None:
+    """What a topic lacks, or has too much of, is found in its own file, not in the tree's."""
+    told = [str(each) for each in shown_with(guide(("[en]", "[ckb]")))]
+    assert "sickness_pay.toml:1: has no words in [en]." in told
+    change = fa("ussd", ("کلمه " * 180).strip())
+    (found,) = shown_with(guide(change))
+    line = TEXT[: TEXT.index(change[0])].count("\n") + 1
+    assert (found.file, found.line) == ("sickness_pay.toml", line)
+    assert "nobody turns more than 9" in found.message

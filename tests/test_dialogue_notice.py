@@ -22,7 +22,7 @@ from state.link import Redis
 from telecom.screen import fits
 from telecom.segments import split
 from tests.agi_peer import AgiPeer
-from tests.dialogue_editions import NOON, OWN, live, notice
+from tests.dialogue_editions import NOON, OWN, TITLE, live, notice
 from tests.redis_server import FailsAt, RunningRedis, running_redis
 from tests.scripted_inquirer import COVERED, PHRASES
 from tests.sms_line import Inquiries
@@ -55,10 +55,10 @@ def test_until_its_time(server: RunningRedis) -> None:
         assert await first("before it was noticed") == MENU
         await versions.refresh()
         line = Line(redis, versions=versions)
-        assert (await line.send("")).text == f"{SHORT}\n{MENU}"
+        assert (await line.send("")).text.startswith(f"{SHORT}\n{TITLE}\n")
         assert SHORT not in (await line.send("1")).text
         now[0] = UNTIL - timedelta(seconds=1)
-        assert await first("at the end") == f"{SHORT}\n{MENU}"
+        assert (await first("at the end")).startswith(f"{SHORT}\n{TITLE}\n")
         now[0] = UNTIL
         assert await first("after it") == MENU
         now[0] = NOON
@@ -125,7 +125,7 @@ def test_in_an_sms() -> None:
 
     assert said(Eligibility("x")) == f"ما تعطیلیم\n{_fa('sms_wrong_characters')}"
     assert said(Eligibility("12345678")) == _fa("sms_wrong_short")
-    assert said(Eligibility("1", latin=True)).startswith("We are closed today.\n")
+    assert said(Eligibility("1", latin=True, english=True)).startswith("We are closed today.\n")
     for text in ("", "x" * 139, "x" * 140, "ا" * 64, "ا" * 65):
         both = with_notice("y" * 20, text)
         assert (both == f"{'y' * 20}\n{text}") == (len(split(f"{'y' * 20}\n{text}", 0)) == 1)

@@ -22,6 +22,7 @@ from tests.scripted_inquirer import COVERED, PHRASES
 from tests.sms_line import Inquiries
 from tests.test_ivr_call import Registry
 from tests.ussd_line import FA, HASHES, MENU, MENU_EN, NUMBER, Line, on
+from ussd.sessions import UssdReply
 
 VERSIONS = OneVersion(OWN)
 EN = {key: phrase.text for key, phrase in PHRASES["en"].phrases.items()}
@@ -61,7 +62,7 @@ def test_on_every_channel(server: RunningRedis) -> None:
         assert await first("before") == MENU
         assert await text() == FA["sms_help"]
         line = Line(redis, session_id="chosen", preferences=preferences)
-        assert (await line.type("9")).text == MENU_EN
+        assert (await line.type("9", "1")).text == MENU_EN
         assert await preferences.language(ASKER) == "en"
         assert await first("after") == MENU_EN
         assert await text() == EN["sms_help"]
@@ -92,7 +93,7 @@ def test_latin_letters(server: RunningRedis) -> None:
         assert said == latin.phrases["sms_help"].text
         assert (await _call(preferences, ["1", f"{COVERED}#", "2"]))[0].startswith("dargah/fa/")
         english = Line(redis, session_id="english", preferences=preferences)
-        assert (await english.type("9")).text == MENU_EN
+        assert (await english.type("9", "1")).text == MENU_EN
         assert await preferences.language(ASKER) == "en"
 
     on(server, play)
@@ -103,8 +104,22 @@ def test_dialled_at_once(server: RunningRedis) -> None:
 
     async def play(redis: Redis) -> None:
         preferences = Preferences(redis, kept_for=FOR)
-        await Line(redis, code="*4*1420*9#", preferences=preferences).send("")
+        await Line(redis, code="*4*1420*9*1#", preferences=preferences).send("")
         assert await preferences.language(ASKER) == "en"
+
+    on(server, play)
+
+
+def test_too_much_dialled(server: RunningRedis) -> None:
+    """Who dials more than can be answered is told so in the language that they chose."""
+
+    async def play(redis: Redis) -> None:
+        preferences = Preferences(redis, kept_for=FOR)
+        for code, known in (("en", EN), ("fa", FA)):
+            await preferences.choose(ASKER, code)
+            dialled = f"*4*1420{'*1' * 40}#"
+            line = Line(redis, session_id=code, code=dialled, preferences=preferences)
+            assert await line.send("") == UssdReply(known["too_long"], more=False)
 
     on(server, play)
 
@@ -156,7 +171,8 @@ def test_redis_fails_anywhere(server: RunningRedis) -> None:
             first = (await line.send("")).text
             assert first in (MENU, MENU_EN)
             menus.add(first)
-            second = (await line.send("9")).text
+            await line.send("9")
+            second = (await line.send("9*1" if first == MENU else "9*3")).text
             assert {first, second} == {MENU, MENU_EN}
             await Preferences(redis, kept_for=FOR).choose(ASKER, "en")
             if not failing.tripped:

@@ -242,6 +242,53 @@ def test_a_broken_bundle(
     assert capsys.readouterr().out.count("dialogue_refused") == 1
 
 
+@pytest.mark.parametrize("again", ["published", "gone back to"])
+def test_a_refused_version_is_tried_again(server: RunningRedis, again: str) -> None:
+    """What a process could not build it tries once more when that is put in service again."""
+
+    async def play(redis: Redis) -> None:
+        ready = False
+
+        def build(bundle: Bundle) -> SpokenVersion:
+            if bundle.digest == B.digest and not ready:
+                raise ConfigError("not here, not now.")
+            return BUILD(bundle)
+
+        published, versions = Published(redis), live(redis, build=build)
+        await published.publish(A, "Sara", NOON)
+        await published.publish(B, "Sara", NOON)
+        await versions.refresh()
+        ready = True
+        await versions.refresh()
+        assert versions.current is versions.own
+        if again == "published":
+            assert not await published.publish(B, "Sara", NOON)
+        else:
+            await published.go_back("Sara", NOON)
+            await published.go_back("Sara", NOON, B.digest)
+        await versions.refresh()
+        assert versions.current.digest == B.digest
+        assert [change.did for change in await published.changes()].count("published") == 2
+
+    on(server, play)
+
+
+def test_publishing_again_mends_what_is_kept(server: RunningRedis) -> None:
+    """A version whose files were lost in Redis is whole again once it is published again."""
+
+    async def play(redis: Redis) -> None:
+        published, versions = Published(redis), live(redis)
+        await published.publish(A, "Sara", NOON)
+        await redis.send("HSET", KEY, f"bundle:{A.digest}", "garbage")
+        await versions.refresh()
+        assert versions.current is versions.own
+        await published.publish(A, "Sara", NOON)
+        await versions.refresh()
+        assert versions.current.digest == A.digest
+
+    on(server, play)
+
+
 @pytest.mark.parametrize(
     "spoil",
     [
@@ -357,7 +404,7 @@ def test_what_is_kept_is_bounded(server: RunningRedis) -> None:
         kept = await published.kept()
         assert len(kept) == MOST_KEPT
         assert kept[0].digest == versions.current.digest == (await published.now()).digest
-        assert await redis.send("HLEN", KEY) == 3 * MOST_KEPT + 1
+        assert await redis.send("HLEN", KEY) == 3 * MOST_KEPT + 2
         assert len(versions._held) == MOST_HELD
         # The one that came before the oldest is gone: there is no way further back.
         for _ in range(MOST_KEPT - 1):

@@ -7,7 +7,7 @@ import pytest
 from dialogue.advance import advance
 from dialogue.check import findings
 from dialogue.phrases import Phrase, Phrases
-from dialogue.resume import CHOICES, KEYS, TITLE, offer, offer_renderings, topics
+from dialogue.resume import CHOICES, KEYS, TITLE, offer, offer_renderings, topics, worth_resuming
 from dialogue.state import State
 from dialogue.steps import Show, Typed
 from dialogue.tree import Lookup
@@ -76,7 +76,8 @@ def test_every_screen_on_the_way_has_a_name() -> None:
     }
     state = State(TREE.digest, "fa", "main")
     exits = {"helpline", "too_long", "busy", "expired", "unavailable", "unknown_code"}
-    assert unnamed == {"main", "booklet", "operator"} | exits
+    assert unnamed == {"main", "booklet", "booklet_language", "operator"} | exits
+    assert not worth_resuming(USSD_TREE, "booklet_language")
     assert advance(USSD_TREE, state, Typed("1"))[0].screen in found
 
 

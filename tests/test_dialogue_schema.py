@@ -14,12 +14,11 @@ from dialogue.lookups import LOOKUPS
 from dialogue.tree_file import tree_of
 from dialogue.typed import ASKS
 from tests.dialogue_sample import SAMPLE
+from tests.test_dialogue_schema_strangers import TREES, marked
 
 FOLDER = files("config") / "dialogue"
 SCHEMA: dict[str, Any] = json.loads((FOLDER / "tree.schema.json").read_text(encoding="utf-8"))
 SHIPPED = (FOLDER / "tree.toml").read_text(encoding="utf-8")
-
-TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
 
 TABLES = {
     # the schema's table, and a line of the sample after which a key of it stands
@@ -54,44 +53,6 @@ TABLES = {
 }
 
 
-def faults(schema: dict[str, Any], value: Any, at: str = "") -> list[str]:
-    """What a value has against the part of JSON Schema that ours uses."""
-    if "$ref" in schema:
-        return faults(SCHEMA["$defs"][schema["$ref"].rsplit("/", 1)[1]], value, at)
-    if "oneOf" in schema:
-        each = [faults(one, value, at) for one in schema["oneOf"]]
-        return [] if each.count([]) == 1 else [f"{at}: fits {each.count([])} kinds"]
-    if "const" in schema:
-        return [] if value == schema["const"] else [f"{at}: not {schema['const']}"]
-    if "enum" in schema:
-        return [] if value in schema["enum"] else [f"{at}: none of {schema['enum']}"]
-    kind = TYPES.get(schema.get("type", ""), object)
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        return [f"{at}: not {schema['type']}"]
-    if isinstance(value, str):
-        return [] if re.search(schema.get("pattern", ""), value) else [f"{at}: {value}"]
-    if isinstance(value, list):
-        found = [
-            f for n, item in enumerate(value) for f in faults(schema["items"], item, f"{at}/{n}")
-        ]
-        sized = schema.get("minItems", 0) <= len(value) <= schema.get("maxItems", len(value))
-        unique = not schema.get("uniqueItems") or len(set(value)) == len(value)
-        return found if sized and unique else [*found, f"{at}: items"]
-    if isinstance(value, dict):
-        known = schema.get("properties", {})
-        found = [f"{at}: lacks {key}" for key in schema.get("required", []) if key not in value]
-        names = schema.get("propertyNames", {}).get("pattern", "")
-        for key, item in value.items():
-            inner = known.get(key, schema.get("additionalProperties", {}))
-            found += [] if re.search(names, key) else [f"{at}: name {key}"]
-            found += [f"{at}: {key}"] if inner is False else faults(inner, item, f"{at}/{key}")
-        return found
-    if isinstance(value, int):
-        fits = schema.get("minimum", value) <= value <= schema.get("maximum", value)
-        return [] if fits else [f"{at}: {value}"]
-    return []
-
-
 def table_of(path: str) -> dict[str, Any]:
     """A table of the schema: a definition, and properties from there."""
     name, *inner = path.split("/")
@@ -114,7 +75,7 @@ def test_the_schema_takes_what_the_reader_takes() -> None:
     """An editor finds nothing wrong with the shipped tree, nor with one that uses everything."""
     for text in (SHIPPED, SAMPLE):
         assert refusal(text) == ""
-        assert faults(SCHEMA, tomllib.loads(text)) == []
+        assert marked(TREES, tomllib.loads(text)) == ""
     assert SHIPPED.startswith("#:schema ./tree.schema.json\n")
 
 
@@ -129,7 +90,7 @@ def test_reader_and_schema_know_the_same_keys(path: str) -> None:
     assert known, told
     properties = set(table_of(path)["properties"])
     assert set(known[1].split(", ")) == properties
-    assert faults(SCHEMA, tomllib.loads(text))
+    assert marked(TREES, tomllib.loads(text))
 
 
 def test_the_top_of_the_file() -> None:
@@ -156,13 +117,13 @@ def test_every_table_of_the_schema_is_held() -> None:
 )
 def test_what_one_requires_the_other_does(line: str) -> None:
     """A line that may be left out may be left out for both."""
-    if line.startswith(('range = "', "returns = {")):
-        return  # needed where the question has a range, and the sub-tree returns
+    if line.startswith("returns = {"):
+        return  # needed where the sub-tree returns
     text = SAMPLE.replace(f"\n{line}\n", "\n", 1)
     told = refusal(text)
     if told and "is missing" not in told and "must be a list of at least" not in told:
         return  # it names something that is not there now: beyond any schema
-    assert bool(told) == bool(faults(SCHEMA, tomllib.loads(text))), told
+    assert bool(told) == bool(marked(TREES, tomllib.loads(text))), told
 
 
 @pytest.mark.parametrize(
@@ -193,4 +154,4 @@ def test_both_refuse(old: str, new: str) -> None:
     assert old in SAMPLE
     text = SAMPLE.replace(old, new, 1)
     assert refusal(text)
-    assert faults(SCHEMA, tomllib.loads(text))
+    assert marked(TREES, tomllib.loads(text))

@@ -18,6 +18,8 @@ from dialogue.tree_file import tree_of
 from dialogue.words import words
 from ivr.prompts import Prompts
 from ivr.voices import load_voices
+from telecom import gsm0338
+from telecom.channel import Channel
 from tests.scripted_inquirer import PHRASES, TREE
 
 TOML = """
@@ -73,10 +75,26 @@ def latin() -> Language:
 
 def test_a_script_is_not_offered_by_itself() -> None:
     """Latin letters come with the phrases, and no menu changes for that."""
-    assert codes_of(TREE.languages, PHRASES) == ["fa", "en", "fa-latn"]
-    for screen in TREE.screens.values():
-        if isinstance(screen, Menu):
-            assert {option.language for option in screen.options} <= {None, "fa", "en"}
+    assert codes_of(SMALL.languages, PHRASES) == ["fa", "en", "fa-latn"]
+    main = SMALL.screens["main"]
+    assert isinstance(main, Menu)
+    assert {option.language for option in main.options} == {None, "fa", "en"}
+
+
+@pytest.mark.parametrize("entry", TREE.entries)
+def test_latin_letters_are_two_keys_away(entry: str) -> None:
+    """Whoever cannot read the first screen finds 9, then 2, in letters that every phone has."""
+    tree = TREE.on(Channel.USSD)
+    state, step = advance(tree, State("", "", ""), Start(entry))
+    for key, shown in (("9", "9 English/Farsi"), ("2", "2 Farsi ba horufe Latin")):
+        assert isinstance(step, Show)
+        (line,) = (line for line in words(PHRASES, step).split("\n") if line.startswith(key))
+        assert line == shown
+        assert gsm0338.encodable(line)
+        state, step = advance(tree, state, Typed(key))
+    assert isinstance(step, Show)
+    assert (state.language, step.screen) == ("fa-latn", tree.entries[entry])
+    assert gsm0338.encodable(words(PHRASES, step))
 
 
 def test_a_conversation_in_latin_letters() -> None:
@@ -171,7 +189,7 @@ def test_a_script_is_proven_like_a_language(key: str, text: str | None, says: st
 def test_every_phone_shows_latin_letters() -> None:
     """Latin phrases keep to what every SMSC and every phone reads the same."""
     for phrase in latin().phrases.values():
-        assert re.fullmatch(r"[A-Za-z0-9 .,:;()'\-\n{}_]*", phrase.text), phrase
+        assert re.fullmatch(r"[A-Za-z0-9 .,:;()'/\-\n{}_]*", phrase.text), phrase
 
 
 # What a Persian proof-reader would mark: a half-space left out, or a whole one in its place.

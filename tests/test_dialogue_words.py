@@ -35,7 +35,7 @@ def told(answer: Answer, language: str = "fa") -> list[str]:
         (
             Answer(verdict(Outcome.COVERED, valid_until=UNTIL, stale=True), CODE),
             [
-                "درمان تا ۱۴۰۵/۱۲/۲۹ معتبر است (طبق اطلاعات ۱۴۰۵/۰۸/۳۰).",
+                "اعتبار درمان تا ۱۴۰۵/۱۲/۲۹ است (طبق اطلاعات ۱۴۰۵/۰۸/۳۰).",
                 "کد پیگیری: 48305172606",
             ],
             [
@@ -50,7 +50,7 @@ def told(answer: Answer, language: str = "fa") -> list[str]:
         ),
         (
             Answer(verdict(Outcome.NOT_COVERED, not_covered_since=UNTIL), CODE),
-            ["اعتبار درمان از ۱۴۰۵/۱۲/۲۹ برقرار نیست.", "راهنمایی: 1420", "کد 48305172606"],
+            ["اعتبار درمان از ۱۴۰۵/۱۲/۲۹ برقرار نیست.", "راهنمایی: 1420", "کد پیگیری: 48305172606"],
             [
                 "The treatment cover has not been in force since 1405/12/29.",
                 "For advice call 1420.",
@@ -60,9 +60,9 @@ def told(answer: Answer, language: str = "fa") -> list[str]:
         (
             Answer(verdict(Outcome.NOT_COVERED, stale=True), CODE),
             [
-                "اعتبار درمان برقرار نیست (طبق اطلاعات ۱۴۰۵/۰۸/۳۰).",
+                "اعتبار درمان برقرار نیست (اطلاعات ۱۴۰۵/۰۸/۳۰).",
                 "تماس: 1420",
-                "کد 48305172606",
+                "کد پیگیری: 48305172606",
             ],
             [
                 "The treatment cover is not in force (as known on 1405/08/30).",
@@ -72,7 +72,7 @@ def told(answer: Answer, language: str = "fa") -> list[str]:
         ),
         (
             Answer(verdict(Outcome.PENDING_PAYMENT), CODE),
-            ["پرداخت حق بیمه هنوز ثبت نشده؛ لطفاً ۴۸ ساعت دیگر بپرسید.", "کد 48305172606"],
+            ["پرداخت حق بیمه هنوز ثبت نشده؛ لطفاً ۴۸ ساعت دیگر بپرسید.", "کد پیگیری: 48305172606"],
             [
                 "A premium payment is not recorded yet. Please ask again in 48 hours.",
                 "Tracking code: 48305172606",
@@ -83,7 +83,7 @@ def told(answer: Answer, language: str = "fa") -> list[str]:
             [
                 "این کد ملی پیدا نشد؛ لطفاً آن را بررسی کنید.",
                 "تماس: 1420",
-                "کد 48305172606",
+                "کد پیگیری: 48305172606",
             ],
             [
                 "This national ID was not found. Please check it, or call 1420.",

@@ -53,6 +53,15 @@ def test_a_place_that_nobody_has_names_nobody(layout: Layout, bucket: int, place
             assert family is layout.nationals, "ten equal digits are nobody's, twelve may be"
 
 
+@given(PEOPLE)
+def test_place(person: NationalId) -> None:
+    """A person's place comes of the digits as they are typed, the check digit left out."""
+    if person.foreign:
+        assert spread(person) == int(person.digits) * 618_033_988_749 % 10**12
+    else:
+        assert spread(person) == int(person.digits[:9]) * 618_033_989 % 10**9
+
+
 def test_factors() -> None:
     """The factors share no divisor with ten, so that multiplying is a bijection."""
     assert spread(NationalId("0000000019")) % 10 not in (0, 2, 4, 5, 6, 8)

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import timedelta
 from itertools import count
 
@@ -51,6 +52,23 @@ def test_no_generation(redis: RunningRedis) -> None:
         await load_text(link, csv_of(covered(3)))
         assert await outcome(cache) is Outcome.COVERED
         assert cache.generation == 1
+
+    with_redis(redis, play)
+
+
+@pytest.mark.parametrize(("person", "trips"), [(SOMEBODY, 1), (NOBODY, 2)])
+def test_round_trips(redis: RunningRedis, person: NationalId, trips: int) -> None:
+    """Whoever the registry knows costs one question of Redis, and whoever it does not know two."""
+
+    async def play(link: Redis) -> None:
+        await load_text(link, csv_of(covered(3)))
+        for n in (trips, trips + 1):
+            cache = await looked_up(link)
+            counting = FailsAt(link, n)
+            cache._cache = counting
+            with suppress(Unavailable):
+                await cache.verdict(person, NOW)
+            assert counting.tripped == (n == trips)
 
     with_redis(redis, play)
 

@@ -1,3 +1,5 @@
+from dataclasses import FrozenInstanceError
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -57,6 +59,33 @@ def test_check_digit(nine: int) -> None:
     """The check digit is the published sum's, for every nine digits."""
     r = sum(int(digit) * (10 - i) for i, digit in enumerate(f"{nine:09}")) % 11
     assert check_digit(nine) == (r if r < 2 else 11 - r)
+
+
+TEN = st.from_regex(r"[0-9]{10}", fullmatch=True)
+NINE = st.integers(0, 10**9 - 1)
+VALID_TEN = NINE.map(lambda nine: f"{nine:09}{check_digit(nine)}")
+
+
+@given(TEN | VALID_TEN)
+@example("1" * 10)
+def test_ten_digits(text: str) -> None:
+    """Of ten digits those are an ID that the published sum allows, ten equal ones never."""
+    r = sum(int(digit) * (10 - i) for i, digit in enumerate(text[:9])) % 11
+    valid = int(text[9]) == (r if r < 2 else 11 - r) and text != text[0] * 10
+    if not valid:
+        with pytest.raises(InvalidId, match="check_digit"):
+            NationalId.parse(text)
+        return
+    person = NationalId.parse(text)
+    assert (person.digits, person.number) == (text, int(text))
+    assert person == NationalId(text)
+    assert hash(person) == hash(NationalId(text))
+
+
+def test_lasting() -> None:
+    """Who was asked about cannot become somebody else on the way."""
+    with pytest.raises(FrozenInstanceError):
+        NationalId.parse(VALID[0]).digits = VALID[1]  # type: ignore[misc]
 
 
 @given(st.text(max_size=80))

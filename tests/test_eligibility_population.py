@@ -1,8 +1,14 @@
+import tempfile
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
 from eligibility.national_id import NationalId
-from eligibility.population import HEADER, examples, people, write_population
+from eligibility.population import HEADER, MOST, examples, numbers, people
+from eligibility.population_file import digits, write_population
 from eligibility.verdict import Outcome
 from tests.loading import TODAY
 
@@ -25,6 +31,27 @@ def test_repeatable(tmp_path: Path) -> None:
     assert contents[0] == contents[1] != contents[2]
     assert contents[0].splitlines()[0] == ",".join(HEADER)
     assert len(contents[0].splitlines()) == 501
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 3_000), st.integers(0, 2**32), st.dates(date(1990, 1, 1), date(2090, 1, 1)))
+@example(70_000, 1420, TODAY)
+def test_file(n: int, seed: int, today: date) -> None:
+    """The file, which is made by columns, has the rows that are made one by one."""
+    rows = [",".join(row) + "\n" for row in (HEADER, *people(n, seed, today))]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "people.csv"
+        write_population(path, n, seed, today)
+        assert path.read_text() == "".join(rows)
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+@given(st.integers(0, 2**32), st.integers(0, MOST - 500))
+def test_numbers_by_columns(seed: int, first: int) -> None:
+    """The last of the largest population have the numbers that are made one by one."""
+    which = range(first, first + 500)
+    texts = digits(seed, np.arange(first, first + 500))
+    assert [bytes(row).rstrip(b"\0").decode() for row in texts] == list(numbers(seed, which))
 
 
 def test_examples() -> None:

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -16,7 +16,7 @@ from eligibility.record import (
     pack,
     unpack,
 )
-from eligibility.verdict import Kind, Outcome, Record, Status
+from eligibility.verdict import Kind, Outcome, Record, Status, Verdict
 from persian.jalali import TEHRAN
 
 RECORDS = st.builds(
@@ -168,4 +168,8 @@ def test_quick_verdicts(asked: list[tuple[bytes, int]], exported: datetime) -> N
                     quick.verdict(packed, generation, now)
                 continue
             found = Found(record, max(exported, record.updated_at))
-            assert quick.verdict(packed, generation, now) == verdict_of(found, now, USABLE)
+            told = quick.verdict(packed, generation, now)
+            assert told == verdict_of(found, now, USABLE)
+            assert type(told) is Verdict
+            with pytest.raises(FrozenInstanceError):
+                told.outcome = Outcome.COVERED  # type: ignore[misc]

@@ -111,10 +111,35 @@ def test_a_stale_answer_says_so() -> None:
 
 
 def test_where_only_persian_is_offered() -> None:
-    """Who writes in Latin letters is answered in the line's own language if it has no English."""
+    """Who writes in Latin letters is answered in the line's own language, in Latin letters if it
+    has them."""
     only = replace(TREE, languages=("fa",))
-    answers_ = Answers(OneVersion(Version(only, PHRASES)), Fixed(OverBudget(1.0)))
-    assert "فقط یک" in asyncio.run(answers_.answer(Help(Why.SEVERAL, latin=True), ASKER))
+    for latin, has in (("yek kode", PHRASES), ("فقط یک", {"fa": PHRASES["fa"]})):
+        answers_ = Answers(OneVersion(Version(only, has)), Fixed(OverBudget(1.0)))
+        for english in (False, True):
+            asked = Help(Why.SEVERAL, latin=True, english=english)
+            assert latin in asyncio.run(answers_.answer(asked, ASKER))
+
+
+def test_in_the_letters_that_were_written() -> None:
+    """English is answered in English, Persian in Latin letters in these, whatever was asked; and
+    where there is no such script, in English."""
+    for latin, english, code in (
+        (False, False, "fa"),
+        (True, False, "fa-latn"),
+        (True, True, "en"),
+    ):
+        for asked in (
+            Help(Why.ASKED, latin, english),
+            Code(CODE, latin, english),
+            Eligibility("1", latin, english),
+        ):
+            text = said(OverBudget(61.0), asked)
+            assert gsm0338.encodable(text) == (code != "fa")
+            assert ("Lotfan" in text or "peygiri" in text) == (code == "fa-latn")
+    two = {code: PHRASES[code] for code in ("fa", "en")}
+    answers_ = Answers(OneVersion(Version(TREE, two)), Fixed(OverBudget(1.0)))
+    assert "only one" in asyncio.run(answers_.answer(Help(Why.SEVERAL, latin=True), ASKER))
 
 
 def test_every_shipped_text_is_one_message() -> None:

@@ -78,8 +78,8 @@ def kept(code: str, asker: str, outcome: Outcome = Outcome.COVERED, **facts: obj
         ("0012345670", "این کد ملی درست نیست"),
         ("1234567", "تعداد رقم‌ها درست نیست"),
         (f"{COVERED} {NOT_COVERED}", "فقط یک کد ملی"),
-        ("سلام", "کد ملی ۱۰ رقمی یا کد پیگیری"),
-        ("", "کد ملی ۱۰ رقمی یا کد پیگیری"),
+        ("سلام", "کد ملی ۱۰ رقمی، کد پیگیری"),
+        ("", "کد ملی ۱۰ رقمی، کد پیگیری"),
         ("help", "Please send a 10-digit national ID"),
         ("48305172607", "این کد پیگیری پیدا نشد"),
     ],
@@ -128,7 +128,7 @@ def test_a_tracking_code(server: RunningRedis) -> None:
             for number, (code, says) in enumerate(
                 [
                     (CODE, "پاسخ ۱۴۰۵/۰۸/۳۰: اعتبار درمان تا ۱۴۰۵/۱۲/۲۹ برقرار است."),
-                    (OTHER_CODE, "به این پیگیری در ۱۴۰۵/۰۸/۳۰ پاسخ داده شده است. راهنمایی: 1420"),
+                    (OTHER_CODE, "به این پرسش در ۱۴۰۵/۰۸/۳۰ پاسخ داده شده است. راهنمایی: 1420"),
                     ("98765432105", "این کد پیگیری پیدا نشد. کد ملی ۱۰ رقم دارد. راهنمایی: 1420"),
                 ],
                 start=1,
@@ -152,7 +152,7 @@ def test_what_was_told_can_be_told_again(server: RunningRedis, outcome: Outcome)
             await service.received("mci", sms(CODE))
             (shown,) = await line.network.has(1)
             assert "۱۴۰۵/۰۸/۳۰" in shown
-            assert "به این پیگیری" not in shown
+            assert "به این پرسش" not in shown
 
     with_line(server, test)
 
@@ -188,7 +188,7 @@ def test_an_unreadable_text_gets_help(server: RunningRedis) -> None:
             for message in broken:
                 assert await service.received("mci", message) == Status.OK
             for shown in await line.network.has(3):
-                assert "کد ملی ۱۰ رقمی یا کد پیگیری" in shown
+                assert "کد ملی ۱۰ رقمی، کد پیگیری" in shown
 
     with_line(server, test)
 

@@ -21,6 +21,7 @@ from state.binary import NoServer, candidates, find_server
 from state.embedded import stopped, take_lease
 from state.errors import Unavailable
 from state.link import Redis, open_redis
+from state.store import Store
 from state.stores import Stores, open_stores
 
 DEADLINE = 30.0
@@ -31,6 +32,7 @@ USER = """
 import asyncio, sys
 from pathlib import Path
 from config.redis_settings import RedisSettings
+from state.store import Store
 from state.stores import open_stores
 
 async def main():
@@ -66,7 +68,7 @@ async def using(folder: Path) -> AsyncIterator[Stores]:
         await stores.close()
 
 
-async def pid_of(redis: Redis) -> int:
+async def pid_of(redis: Store) -> int:
     """The process of the server behind a link."""
     info: bytes = await redis.send("INFO", "server")
     return int(info.partition(b"process_id:")[2].split()[0])
@@ -102,7 +104,7 @@ class Watch:
             os.close(number)
 
 
-async def eventually(redis: Redis, *command: str) -> bytes:
+async def eventually(redis: Store, *command: str) -> bytes:
     """The reply, as soon as the link is up again."""
     async with asyncio.timeout(DEADLINE):
         while True:

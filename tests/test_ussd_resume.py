@@ -151,12 +151,18 @@ def test_the_person_is_the_same_on_every_way_in(server: RunningRedis) -> None:
 
 @pytest.mark.parametrize(
     ("typed", "code"),
-    [((), "*4*1420#"), (("5",), "*4*1420#"), (("3", "1", "9*9"), "*99#"), (("9",), "*4*1420#")],
+    [
+        ((), "*4*1420#"),
+        (("5",), "*4*1420#"),
+        (("3", "1", "9*9"), "*99#"),
+        (("9",), "*4*1420#"),
+        (("9", "1"), "*4*1420#"),
+    ],
 )
 def test_the_first_menu_is_nothing_to_go_on_with(
     server: RunningRedis, typed: tuple[str, ...], code: str
 ) -> None:
-    """Who saw the first menu alone, in whichever language, or dialled a wrong code, just begins."""
+    """Who saw the first menu alone, or that of languages, or dialled a wrong code, just begins."""
 
     async def play(redis: Redis) -> None:
         site = Site(redis)
@@ -201,7 +207,7 @@ def test_each_service_code_has_its_own(server: RunningRedis) -> None:
     async def play(redis: Redis) -> None:
         site = Site(redis)
         await site.by_http("2")
-        assert (await site.by_http(code="*1666#")).text.endswith("9 English")
+        assert (await site.by_http(code="*1666#")).text.endswith("9 English/Farsi")
         assert (await site.by_http(code="*99#")).text == FA["unknown_code"]
         assert await site.by_http() == offer("option_follow_up")
         await site.by_http("1", code="*1666#")
@@ -245,13 +251,13 @@ def test_the_offer_in_each_language(server: RunningRedis) -> None:
     """The offer is in the language and the script of the conversation that was cut off."""
 
     async def play(redis: Redis) -> None:
-        for number, (language, keys) in enumerate({"en": "9", "fa-latn": ""}.items()):
+        for number, (language, keys) in enumerate({"en": "91", "fa-latn": ""}.items()):
             person = Msisdn(f"98912000000{number}")
             preferences = Preferences(redis, kept_for=timedelta(days=1))
             site = Site(redis, preferences=preferences)
             asker = HASHES.of("asker", person.digits)
             await redis.send("SET", f"dialogue:person:{asker}", "fa-latn" if not keys else "fa")
-            await site.by_http(*keys, "1", number=person)
+            await site.by_http(*keys, "1", number=person)  # 9, 1: English
             assert await site.by_http(number=person) == offer("option_treatment", language)
             asks = PHRASES[language].phrases["ask_id"].text
             assert (await site.by_smpp("1", number=person)).text == asks

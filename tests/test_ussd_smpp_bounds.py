@@ -113,7 +113,7 @@ def test_a_smaller_screen(server: RunningRedis, dialect: Dialect) -> None:
     """Where a gateway shows less, a text has more pages, and none of it is lost."""
 
     async def play(network: Network) -> None:
-        screen = await network.screen(BEGIN, "*4*1420*9#")
+        screen = await network.screen(BEGIN, "*4*1420*9*1#")
         assert screen.text is not None
         assert screen.text.startswith("Social Security 1420")
         screen = await network.screen(GO_ON, "1", 2)

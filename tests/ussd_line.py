@@ -23,8 +23,10 @@ from ussd.turning import Turned
 HASHES = KeyedHash(b"a key for the tests alone, 32 by")
 NUMBER = Msisdn("989121234567")
 FA = {key: phrase.text for key, phrase in PHRASES["fa"].phrases.items()}
-MENU = "تأمین اجتماعی 1420\n1 اعتبار درمان\n2 پیگیری\n3 راهنمای خدمات\n9 English"
-MENU_EN = "Social Security 1420\n1 Treatment cover\n2 Follow-up\n3 Guide to services\n9 Farsi"
+MENU = "تأمین اجتماعی 1420\n1 اعتبار درمان\n2 پیگیری\n3 راهنمای خدمات\n9 English/Farsi"
+MENU_EN = (
+    "Social Security 1420\n1 Treatment cover\n2 Follow-up\n3 Guide to services\n9 English/Farsi"
+)
 ANSWER = "اعتبار درمان تا ۱۴۰۵/۱۲/۲۹ برقرار است.\nکد پیگیری: 48305172606"
 
 

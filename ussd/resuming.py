@@ -10,7 +10,7 @@ network need tell (docs/adr/0009). Kept is the session itself, under the asker's
 never holds an ID: a question that is resumed is asked again.
 """
 
-from dialogue.resume import offer
+from dialogue.resume import offer, worth_resuming
 from dialogue.steps import Show
 from dialogue.version import Version, Versions
 from state.errors import ReplyError, Unavailable
@@ -52,7 +52,8 @@ class Resuming:
         if session.offer is not None:
             return None
         key = self._key(msisdn)
-        if session.over or session.state.screen in version.tree.tops or not session.entry:
+        worth = session.entry and worth_resuming(version.tree, session.state.screen)
+        if session.over or not worth:
             return Beside(key) if session.state.turns else None
         blob = encode(session)
         return Beside(key, blob, self._seconds) if len(blob) <= MOST_OCTETS else None

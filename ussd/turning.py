@@ -118,8 +118,7 @@ class Turning:
             pass
         if len(inputs) > MOST_INPUTS:
             # The code is right, and none of it is to be answered as if the rest had not come.
-            conversation.state = replace(EXPIRED, language=self._language or "")
-            show = conversation.leave(version.tree.exits.turns)
+            show = await conversation.refuse(version.tree.exits.turns, language=self._language)
         elif entry and not inputs and not anew:
             # Asked together, so that they travel together.
             show, offered = await asyncio.gather(
@@ -182,7 +181,11 @@ class Turning:
         # A version that nobody knows any more: the one in service says that it is expired.
         version = await self._versions.of(session.state.tree) or self._versions.current
         spoken = session.state.language
-        if version.tree.speaks(spoken) and len(session.pages) > 1:
+        # Turning pages is no answer, and ends by the conversation's time alone. The time before an
+        # offer was not the person's.
+        since = 0 if session.offer is not None else session.state.since
+        late = 0 < since < self._clock() - version.tree.seconds
+        if version.tree.speaks(spoken) and len(session.pages) > 1 and not late:
             language = read_as(version.phrases, spoken)
             key = normalise_dialled(todo.typed).strip("#")
             if key == language.more_key and session.page < len(session.pages) - 1:

@@ -1,6 +1,7 @@
 """`dargah check`: settings, tree, phrases and guide, proved before they are used."""
 
 import argparse
+import asyncio
 import os
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,8 +11,9 @@ from config.settings import Settings, read_settings
 from dargah.dialogue_of_settings import prove_entry, voices_of
 from dargah.ivr_port import peers_of, prompts_folder
 from dargah.journal_of_settings import prove_journal
+from dargah.registry_of_settings import complaint, registry_of
 from dargah.serving import http_settings
-from dargah.wiring import dialogue_folders, guide_folder
+from dargah.wiring import clock, dialogue_folders, guide_folder
 from dialogue.check import findings, read_dialogue
 from dialogue.check_guide import guide_findings, guide_reminders, topic_renderings
 from dialogue.check_words import renderings
@@ -64,6 +66,10 @@ def run(args: argparse.Namespace) -> int:
             _report_guide(guide, phrases, whole=args.screens)
     except ConfigError as error:
         problems.append(str(error))
+    try:
+        asyncio.run(_of_the_registry(settings))
+    except ConfigError as error:
+        problems.append(str(error))
     for problem in problems:
         print(problem)
     if not problems:
@@ -93,6 +99,15 @@ def _of_the_telephone(settings: Settings, tree: Tree, phrases: Phrases) -> Itera
             f"{', '.join(lacking[:NAMED])}{more}; `dargah prompts` lists them, "
             "`dargah prompts --build` makes them."
         )
+
+
+async def _of_the_registry(settings: Settings) -> None:
+    """Whether the registry answers is noted alone: it may be away. Raises ConfigError."""
+    registry = registry_of(settings, clock)
+    if registry is None:
+        return
+    why = await complaint(registry)
+    print(f"Note: {why}." if why else f"The registry {registry.name} answers.")
 
 
 def _report(tree: Tree, phrases: Phrases, *, whole: bool) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from api.keys import ApiKeys
 from carrier.carrier import Carrier
 from config.errors import ConfigError
+from config.reading import Secret
 from config.settings import Settings, read_settings
 from dargah import loop
 from dargah.carrier_socket import FILE as CARRIER_SOCKET
@@ -108,7 +109,8 @@ def _place(settings: Settings, *, once: bool) -> Iterator[Path]:
 
 
 def _settings_of_demo(settings: Settings, folder: Path, smsc: int, *, once: bool) -> Settings:
-    """The operator's settings, but: the demo's folder, Redis and SMSC, loopback, and no budget.
+    """The operator's settings, but: the demo's folder, Redis and SMSC, loopback, no registry, and
+    no budget.
 
     One person tries a demo with many questions; a budget would only be in the way.
     """
@@ -128,6 +130,7 @@ def _settings_of_demo(settings: Settings, folder: Path, smsc: int, *, once: bool
         ussd=replace(settings.ussd, answers_by_sms=bind.operator),
         smpp=(bind,),
         eligibility=replace(settings.eligibility, phone_burst=0),
+        registry=replace(settings.registry, url=Secret()),
     )
 
 

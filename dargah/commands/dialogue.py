@@ -15,7 +15,6 @@ from dargah.dialogue_of_settings import (
     VOICE,
     folders_of,
     own_version,
-    prove_guide,
 )
 from dargah.failures import Failure
 from dargah.operator_name import operator_name
@@ -103,7 +102,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _words(settings: Settings, to: Path | None) -> int:
     version, folder = own_version(settings), folders_of(settings)[GUIDE]
-    prove_guide(folder, version.phrases)
     page = words_page(version.tree, version.phrases, version.voices, load_guide(folder))
     if to is None:
         print(page, end="")

@@ -1,4 +1,4 @@
-"""`dargah lookup`: verdicts for national IDs, straight from the cache, no gateway needed."""
+"""`dargah lookup`: verdicts for national IDs as a gateway gives them, which need not run."""
 
 import argparse
 import asyncio
@@ -9,11 +9,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 
+from prometheus_client import CollectorRegistry
+
 from config.settings import Settings, read_settings
 from dargah.demo_folder import beside
 from dargah.failures import Failure
-from dargah.wiring import cache_of, clock, required_folder, stores_of
-from eligibility.cache import Cache
+from dargah.registry_metrics import RegistryMetrics
+from dargah.registry_of_settings import guarded_registry, people_of
+from dargah.wiring import cache_of, clock, freshness_of, required_folder, stores_of
+from eligibility.inquiry import People
 from eligibility.national_id import InvalidId, NationalId, Reason
 from eligibility.verdict import CANNOT_CHECK, INVALID_ID, Verdict
 from persian.jalali import jalali_date
@@ -41,13 +45,16 @@ def options(parser: argparse.ArgumentParser) -> None:
         help="national IDs; - reads them from "
         "standard input, one a line (so that they stay out of the shell's history)",
     )
+    parser.add_argument(
+        "--cache-only", action="store_true", help="leave the registry out, if there is one"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object a line, in order")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print a line for each ID, in the order asked."""
     settings = read_settings(args.settings, os.environ)
-    return asyncio.run(_look_up(settings, _asked(args.ids), as_json=args.json))
+    return asyncio.run(_look_up(settings, _asked(args.ids), args.cache_only, as_json=args.json))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,30 +90,41 @@ def _asked(words: Iterable[str]) -> Iterator[_Asked]:
                 yield _Asked(text, number)
 
 
-async def _look_up(settings: Settings, asked: Iterator[_Asked], *, as_json: bool) -> int:
+async def _look_up(
+    settings: Settings, asked: Iterator[_Asked], cache_only: bool, *, as_json: bool
+) -> int:
     required_folder(settings.data_folder)
     async with stores_of(settings) as stores:
         cache = cache_of(stores, settings)
         await cache.refresh()
-        if cache.current is None:
+        events = RegistryMetrics(CollectorRegistry())
+        registry = None if cache_only else guarded_registry(settings, stores, cache, events, clock)
+        if cache.current is None and registry is None:
             raise Failure(
                 f"no population is loaded in {settings.data_folder}; load one with "
                 f"`dargah load FILE.csv`{beside(settings.data_folder)}."
             )
-        while batch := list(islice(asked, AT_ONCE)):
-            for found in await asyncio.gather(*(_found(cache, one) for one in batch)):
-                print(_json(found) if as_json else _line(found))
+        # More at once than the registry is asked, and it would be left out for the others.
+        at_once = settings.registry.at_once if registry else AT_ONCE
+        people = people_of(settings, cache, registry, freshness_of(settings))
+        try:
+            while batch := list(islice(asked, at_once)):
+                for found in await asyncio.gather(*(_found(people, one) for one in batch)):
+                    print(_json(found) if as_json else _line(found))
+        finally:
+            if registry:
+                await registry.close()
     return 0
 
 
-async def _found(cache: Cache, asked: _Asked) -> _Found:
+async def _found(people: People, asked: _Asked) -> _Found:
     """An ID is shown by its last three digits; what is none is not shown at all."""
     try:
         national_id = NationalId.parse(asked.typed)
     except InvalidId as error:
         return _Found("…", INVALID_ID, error.reason, asked.line)
     try:
-        return _Found(str(national_id), await cache.verdict(national_id, clock()))
+        return _Found(str(national_id), await people.verdict(national_id, clock()))
     except (Unavailable, ReplyError):
         return _Found(str(national_id), CANNOT_CHECK)
 

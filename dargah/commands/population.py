@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dargah.failures import Failure
 from dargah.wiring import clock
-from eligibility.population import write_population
+from eligibility.population_file import write_population
 from persian.jalali import tehran_date
 
 

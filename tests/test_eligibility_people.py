@@ -1,0 +1,266 @@
+"""The cache with the registry behind it: who is asked when, and what is told."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from eligibility.load import LoadOptions
+from eligibility.national_id import NationalId
+from eligibility.person_store import Written, write_person
+from eligibility.registry import FaultKind, RegistryFault
+from eligibility.verdict import Outcome, Source, Status
+from state.errors import ReplyError, Unavailable
+from state.link import Redis
+from tests.loading import NOW, load_text, with_redis
+from tests.people_house import (
+    COVERED,
+    DAY,
+    HOUR,
+    LAPSED,
+    MISSING,
+    NEWS,
+    NOBODY,
+    OLD_NEWS,
+    PENDING,
+    PEOPLE,
+    House,
+    house,
+    played,
+)
+from tests.redis_server import RunningRedis, running_redis
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RunningRedis]:
+    """One Redis for all tests here; each empties it."""
+    with running_redis("--hz", "200") as running:
+        yield running
+
+
+def test_the_cache_is_enough(redis: RunningRedis) -> None:
+    """Who is found in it, and young enough, is no question for the registry."""
+
+    async def play(own: House) -> None:
+        own.clock.passed = 48 * HOUR
+        assert (await own.ask(COVERED)).outcome is Outcome.COVERED
+        assert (await own.ask(LAPSED)).outcome is Outcome.NOT_COVERED
+        own.clock.passed = 1800
+        verdict = await own.ask(PENDING)
+        assert verdict.outcome is Outcome.PENDING_PAYMENT
+        assert verdict.source is Source.CACHE
+        assert own.registry.asked == []
+        assert own.people.generation == 1
+
+    played(redis, play)
+
+
+@pytest.mark.parametrize(
+    ("person", "passed"),
+    [
+        (MISSING, 0),
+        (PENDING, 1801),
+        (COVERED, 48 * HOUR + 1),
+        (LAPSED, 20 * DAY),
+        (COVERED, 31 * DAY),
+    ],
+)
+def test_asked_and_kept(redis: RunningRedis, person: NationalId, passed: float) -> None:
+    """Not found, pending, or too old: the registry says, and the cache knows it from then on."""
+
+    async def play(own: House) -> None:
+        own.clock.passed = passed
+        own.registry.people[person] = NEWS
+        verdict = await own.ask(person)
+        assert (verdict.outcome, verdict.valid_until) == (Outcome.COVERED, NEWS.valid_until)
+        assert (verdict.source, verdict.stale) == (Source.REGISTRY, False)
+        assert verdict.as_of == own.clock.now()
+        own.clock.passed += 24 * HOUR
+        again = await own.ask(person)
+        assert replace(again, source=Source.REGISTRY) == verdict
+        assert again.source is Source.CACHE
+        assert own.registry.asked == [person]
+
+    played(redis, play)
+
+
+def test_nobody_knows(redis: RunningRedis) -> None:
+    """Who is in neither is unknown as of now, and the registry is not asked again at once."""
+
+    async def play(own: House) -> None:
+        own.clock.passed = 60 * HOUR
+        verdict = await own.ask(NOBODY)
+        assert verdict.outcome is Outcome.NOT_FOUND
+        assert verdict.source is Source.REGISTRY
+        assert verdict.as_of == own.clock.now()
+        assert not verdict.stale
+        own.clock.passed += 59
+        assert await own.ask(NOBODY) == verdict
+        assert own.registry.asked == [NOBODY]
+
+    played(redis, play)
+
+
+def test_an_export_after_the_answer(redis: RunningRedis) -> None:
+    """An export that is later than what is remembered of the registry is what is told."""
+
+    async def run(link: Redis) -> None:
+        await load_text(link, PEOPLE, LoadOptions(as_of=NOW - timedelta(minutes=5)))
+        own = await house(link)
+        await own.cache.refresh()
+        own.clock.passed = -30.0
+        assert (await own.ask(NOBODY)).as_of == own.clock.now()
+        await load_text(link, PEOPLE)
+        await own.cache.refresh()
+        own.clock.passed = 10.0
+        verdict = await own.ask(NOBODY)
+        assert (verdict.as_of, verdict.source) == (NOW, Source.CACHE)
+
+    with_redis(redis, run)
+
+
+@pytest.mark.parametrize("change", ["FLUSHALL", "none loaded"])
+def test_without_a_cache(redis: RunningRedis, change: str) -> None:
+    """Where the cache has nobody at all, the registry answers alone, unknown people too."""
+
+    async def play(own: House) -> None:
+        if change == "FLUSHALL":
+            await own.link.send(change)
+        own.registry.people[COVERED] = NEWS
+        for _ in range(2):
+            verdict = await own.ask(COVERED)
+            assert verdict.outcome is Outcome.COVERED
+            assert verdict.source is Source.REGISTRY
+        assert (await own.ask(NOBODY)).outcome is Outcome.NOT_FOUND
+        own.registry.fault = Unavailable("gone")
+        with pytest.raises(Unavailable):
+            await own.ask(COVERED)
+
+    played(redis, play, PEOPLE if change == "FLUSHALL" else "")
+
+
+@pytest.mark.parametrize(
+    ("person", "passed", "outcome", "stale"),
+    [
+        (PENDING, 1801, Outcome.PENDING_PAYMENT, False),
+        (PENDING, 49 * HOUR, Outcome.PENDING_PAYMENT, True),
+        (NOBODY, 0, Outcome.NOT_FOUND, False),
+        (NOBODY, 49 * HOUR, Outcome.NOT_FOUND, True),
+        (COVERED, 49 * HOUR, Outcome.COVERED, True),
+        (LAPSED, 29 * DAY, Outcome.NOT_COVERED, True),
+        (COVERED, 31 * DAY, Outcome.CANNOT_CHECK, False),
+        (LAPSED, 31 * DAY, Outcome.CANNOT_CHECK, False),
+        (NOBODY, 31 * DAY, Outcome.CANNOT_CHECK, False),
+    ],
+)
+def test_the_registry_is_away(
+    redis: RunningRedis, person: NationalId, passed: float, outcome: Outcome, stale: bool
+) -> None:
+    """What the cache has is told with its date, and past the limit nothing is."""
+
+    async def play(own: House) -> None:
+        own.clock.passed = passed
+        own.registry.fault = RegistryFault(FaultKind.AWAY, "gone")
+        verdict = await own.ask(person)
+        assert (verdict.outcome, verdict.stale) == (outcome, stale)
+        assert verdict.as_of == (None if outcome is Outcome.CANNOT_CHECK else NOW)
+        assert own.registry.asked == [person]
+
+    played(redis, play)
+
+
+def test_older_than_wished(redis: RunningRedis) -> None:
+    """A record past `ask_after` that could not be asked about is told with its date."""
+
+    async def run(link: Redis) -> None:
+        await load_text(link, PEOPLE)
+        own = await house(link, ask_after=HOUR)
+        await own.cache.refresh()
+        own.registry.fault = Unavailable("gone")
+        own.clock.passed = HOUR
+        assert not (await own.ask(COVERED)).stale
+        own.clock.passed = HOUR + 1
+        verdict = await own.ask(COVERED)
+        assert (verdict.outcome, verdict.stale, verdict.as_of) == (Outcome.COVERED, True, NOW)
+
+    with_redis(redis, run)
+
+
+@pytest.mark.parametrize("person", [COVERED, PENDING, LAPSED])
+def test_an_emptied_registry(redis: RunningRedis, person: NationalId) -> None:
+    """A registry that suddenly knows nobody makes nobody unknown of whom there is a record."""
+
+    async def run(link: Redis) -> None:
+        await load_text(link, PEOPLE)
+        own = await house(link, ask_after=HOUR)
+        await own.cache.refresh()
+        fresh = await own.ask(person)
+        own.clock.passed = HOUR + 1
+        verdict = await own.ask(person)
+        assert verdict == replace(fresh, stale=True)
+        assert own.counted["contradicted"] == 1
+        own.clock.passed = 31 * DAY
+        assert (await own.ask(person)).outcome is Outcome.CANNOT_CHECK
+        assert (await own.ask(NOBODY)).outcome is Outcome.NOT_FOUND
+
+    with_redis(redis, run)
+
+
+def test_newer_in_the_cache(redis: RunningRedis) -> None:
+    """A registry that lags behind never hides what a change has brought already."""
+
+    async def play(own: House) -> None:
+        own.clock.passed = 3 * DAY
+        own.registry.people = {COVERED: OLD_NEWS, PENDING: OLD_NEWS, LAPSED: NEWS}
+        covered = await own.ask(COVERED)
+        assert covered.valid_until == date(2027, 3, 20)
+        assert (covered.source, covered.stale, covered.as_of) == (Source.CACHE, True, NOW)
+        assert (await own.ask(PENDING)).outcome is Outcome.PENDING_PAYMENT
+        assert (await own.ask(LAPSED)).outcome is Outcome.COVERED
+        # It comes while the registry is being asked.
+        later = replace(NEWS, status=Status.INACTIVE, valid_until=None, updated_at=own.clock.now())
+        own.registry.people[MISSING] = NEWS
+        own.registry.gate = asyncio.Event()
+        asking = asyncio.create_task(own.ask(MISSING))
+        await own.registry.begun(4)
+        assert own.cache.current is not None
+        written = await write_person(own.link, own.cache.current.layout, MISSING, later)
+        assert written is Written.WRITTEN
+        own.registry.gate.set()
+        assert (await asking).outcome is Outcome.NOT_COVERED
+
+    played(redis, play)
+
+
+class ReadOnly:
+    """A Redis that takes no writes: its disk is full."""
+
+    def __init__(self, link: Redis) -> None:
+        self._link = link
+        self.send = link.send
+
+    async def script(self, script: Any, keys: Any, *args: Any) -> Any:
+        """Budgets are granted, writes refused."""
+        if script.name == "write_person":
+            raise ReplyError("MISCONF")
+        return await self._link.script(script, keys, *args)
+
+
+def test_a_cache_that_takes_nothing(redis: RunningRedis) -> None:
+    """What the registry says is told all the same; of two records the newer, as ever."""
+
+    async def run(link: Redis) -> None:
+        await load_text(link, PEOPLE)
+        own = await house(link, ReadOnly(link))
+        await own.cache.refresh()
+        own.clock.passed = 3 * DAY
+        own.registry.people = {COVERED: OLD_NEWS, PENDING: NEWS, MISSING: OLD_NEWS}
+        assert (await own.ask(COVERED)).valid_until == date(2027, 3, 20)
+        for person in (PENDING, MISSING):
+            verdict = await own.ask(person)
+            assert (verdict.outcome, verdict.source) == (Outcome.COVERED, Source.REGISTRY)
+
+    with_redis(redis, run)
