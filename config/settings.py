@@ -148,6 +148,17 @@ class LoadSection:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangesSection:
+    """The feed of changes; units as in defaults.toml."""
+
+    kept_for: float = field(metadata=within(1, 8760))
+    limit: int = field(metadata=within(1000, 100_000_000))
+    bad_kept: int = field(metadata=within(10, 1_000_000))
+    late_after: float = field(metadata=within(1, 86_400))
+    margin: float = field(metadata=within(0, 168))
+
+
+@dataclass(frozen=True, slots=True)
 class LogSection:
     """How much is logged."""
 
@@ -168,6 +179,7 @@ class Settings:
     dialogue: DialogueSection
     eligibility: EligibilitySection
     load: LoadSection
+    changes: ChangesSection
     log: LogSection
     document: Document
     defaults: Document
@@ -193,6 +205,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "dialogue": DialogueSection,
     "eligibility": EligibilitySection,
     "load": LoadSection,
+    "changes": ChangesSection,
     "log": LogSection,
 }
 

@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from dargah.change_metrics import ChangeMetrics
 from dargah.http_request import HttpEvents
 from dargah.smpp_metrics import SmppMetrics
 from dargah.sms_metrics import SmsMetrics
@@ -111,6 +112,7 @@ class Metrics:
         )
         self.smpp = SmppMetrics(registry)
         self.sms = SmsMetrics(registry)
+        self.changes = ChangeMetrics(registry)
 
     def http_events(self) -> HttpEvents:
         """What the HTTP edge calls."""

@@ -15,9 +15,10 @@ import structlog
 from config.errors import ConfigError
 from config.http_settings import HttpSettings, networks
 from config.settings import Settings
+from dargah.changing import changes_port
 from dargah.guard import problems
 from dargah.http import Listening, start_http
-from dargah.http_routes import OK, Edges
+from dargah.http_routes import CHANGES, OK, Edges
 from dargah.ivr_port import ivr_port, peers_of
 from dargah.metrics import Metrics
 from dargah.running import Running, announced
@@ -25,6 +26,7 @@ from dargah.smpp_binds import SmppBinds
 from dargah.smpp_port import smpp_port
 from dargah.tls import server_context
 from dargah.wiring import Gateway, gateway_of, required_folder, stores_of
+from eligibility.change_feed import ChangeFeed
 from state.commands import Commands
 from state.errors import ReplyError, Unavailable
 from state.stores import Stores
@@ -90,6 +92,9 @@ async def serving(
         opened.push_async_callback(gateway.versions.close)
         watch = asyncio.create_task(_watch(stores, metrics), name="watch redis")
         opened.callback(watch.cancel)
+        feed = await opened.enter_async_context(
+            changes_port(settings, stores, observer=metrics.changes)
+        )
         binds = None
         if settings.smpp and parts & {"sms", "ussd"}:
             binds = await opened.enter_async_context(
@@ -100,7 +105,7 @@ async def serving(
             fastagi = await opened.enter_async_context(
                 ivr_port(reactor, settings, gateway, metrics, heard=not carrier)
             )
-        edges = _edges(settings, stores, gateway, binds, parts)
+        edges = _edges(settings, stores, gateway, binds, feed, parts)
         try:
             listening = await start_http(reactor, view, edges, metrics)
         except ConfigError as error:
@@ -194,6 +199,7 @@ def _edges(
     stores: Stores,
     gateway: Gateway,
     binds: SmppBinds | None,
+    feed: ChangeFeed,
     parts: frozenset[str],
 ) -> Edges:
     by_sms = settings.ussd.answers_by_sms
@@ -204,7 +210,12 @@ def _edges(
         # People are looked up all the same in a cache that takes none.
         cache = OK if cache == READS_ONLY else cache
         population = OK if gateway.cache.current else "no generation is loaded"
-        components = {"cache": cache, "state": state, "population": population}
+        components = {
+            "cache": cache,
+            "state": state,
+            "population": population,
+            CHANGES: feed.late or OK,
+        }
         return components | dict(binds.ready() if binds else {})
 
     return Edges(
