@@ -45,12 +45,17 @@ Result = Written | Exception
 """What became of a change in the generation that answers, or why it is not known."""
 
 
+Wrote = set[tuple[str, bytes]]
+"""Token and ID of what was written: a further try finds it the same, and it counts as written."""
+
+
 async def apply(
-    cache: Commands, generations: Generations, changes: Sequence[Change]
+    cache: Commands, generations: Generations, changes: Sequence[Change], wrote: Wrote
 ) -> list[Result]:
     """Apply changes; what became of each, in their order. Only a Written may be acknowledged.
 
-    Raises Unavailable, ReplyError where it cannot be known what answers.
+    `wrote` is kept from one try of the same changes to the next. Raises Unavailable, ReplyError
+    where it cannot be known what answers.
     """
     told: dict[str, list[Result]] = {}
     pointer = await _pointer(generations)
@@ -60,7 +65,8 @@ async def apply(
         new = {g.token: g for g in (pointer.current, pointer.previous) if g}
         for token, generation in new.items():
             if token not in told:
-                told[token] = await apply_to(cache, generation.layout, changes)
+                results = await apply_to(cache, generation.layout, changes)
+                told[token] = _told(token, changes, results, wrote)
         before, pointer = pointer, await _pointer(generations)
         if pointer.numbers == before.numbers and pointer.current is not None:
             break
@@ -93,6 +99,17 @@ async def marked(cache: Commands) -> bytes | None:
     """How far the cache says that it has the changes. Raises Unavailable, ReplyError."""
     found: bytes | None = await cache.send("GET", MARK_KEY)
     return found
+
+
+def _told(
+    token: str, changes: Sequence[Change], results: Sequence[Result], wrote: Wrote
+) -> list[Result]:
+    ids = [(token, change.id) for change in changes]
+    wrote.update(id_ for id_, result in zip(ids, results, strict=True) if result is Written.WRITTEN)
+    return [
+        Written.WRITTEN if result is Written.SAME and id_ in wrote else result
+        for id_, result in zip(ids, results, strict=True)
+    ]
 
 
 def _present(result: Result) -> Result:

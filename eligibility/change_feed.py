@@ -22,7 +22,7 @@ import structlog
 
 from eligibility.catch_up import replay
 from eligibility.change import BadChange, Change, id_at, put_at, read_change
-from eligibility.change_apply import Result, apply, mark, marked
+from eligibility.change_apply import Result, Wrote, apply, mark, marked
 from eligibility.change_stream import ChangeStream, Tended
 from eligibility.generation import BadGeneration
 from eligibility.generations import Generations
@@ -30,7 +30,7 @@ from eligibility.person_store import Written
 from state.commands import Commands
 from state.consumer import Consumer, Link
 from state.errors import ReplyError, Unavailable
-from state.streams import Entry
+from state.streams import Entry, after
 from state.together import Together
 
 log = structlog.get_logger("eligibility")
@@ -165,6 +165,8 @@ class ChangeFeed:
         if began:
             self._seen = tended.delivered
         first = id_at(now - OVERLAP)
+        # What waits still comes by itself, and is counted then.
+        waiting = tended.oldest or after(tended.delivered)
         back = _place(there) < _place(self._seen)
         if back:
             first = min(first, id_at(put_at(there or b"0-0", now) - OVERLAP), key=_place)
@@ -179,10 +181,7 @@ class ChangeFeed:
                 continue
             begins = max(first, id_at(generation.as_of - self._settings.margin), key=_place)
             try:
-                # What waits still comes by itself, and is counted then.
-                done = await replay(
-                    self._stream, self._cache, generation, begins, now, tended.oldest
-                )
+                done = await replay(self._stream, self._cache, generation, begins, now, waiting)
             except Unavailable:
                 if generation is pointer.current:
                     raise
@@ -229,10 +228,11 @@ class ChangeFeed:
     async def _apply(self, changes: Sequence[Change]) -> Sequence[Result]:
         """Apply and settle; what became of each, and why what is left is left."""
         results: dict[bytes, Result] = {}
-        left, written = list(changes), set[bytes]()
+        left: list[Change] = list(changes)
+        wrote: Wrote = set()
         for pause in (*PAUSES, None):
             try:
-                results |= await self._once(left, written)
+                results |= await self._once(left, wrote)
             except Exception as error:
                 if not isinstance(error, Unavailable | ReplyError):
                     # A bug that is no single change's: none of them is given up for it.
@@ -245,19 +245,10 @@ class ChangeFeed:
             await self._pause(pause)
         return [results[change.id] for change in changes]
 
-    async def _once(self, changes: Sequence[Change], written: set[bytes]) -> dict[bytes, Result]:
-        """One try. `written` are those that an earlier try wrote, and could not acknowledge."""
-        told = await apply(self._cache, self._generations, changes)
-        results = {change.id: result for change, result in zip(changes, told, strict=True)}
-        done: list[tuple[Change, Written]] = []
-        for change in changes:
-            result = results[change.id]
-            if result is Written.WRITTEN:
-                written.add(change.id)
-            elif result is Written.SAME and change.id in written:
-                result = Written.WRITTEN
-            if isinstance(result, Written):
-                done.append((change, result))
+    async def _once(self, changes: Sequence[Change], wrote: Wrote) -> dict[bytes, Result]:
+        told = await apply(self._cache, self._generations, changes, wrote)
+        results = list(zip(changes, told, strict=True))
+        done = [(change, what) for change, what in results if isinstance(what, Written)]
         if done:
             highest = max((change.id for change, _ in done), key=_place)
             await mark(self._cache, highest)
@@ -267,7 +258,7 @@ class ChangeFeed:
                 self._observer.changed(what)
                 if what is Written.UNREADABLE:
                     log.error("change_not_comparable", change=change.id.decode())
-        return results
+        return {change.id: result for change, result in results}
 
 
 def _place(id_: bytes | None) -> tuple[int, int]:
