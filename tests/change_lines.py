@@ -2,18 +2,25 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from eligibility.change_feed import ChangeFeed, ChangeSettings
 from eligibility.change_stream import CHANGES_KEY, ChangeStream
 from eligibility.csv_rows import COLUMNS
-from state.commands import Commands
+from eligibility.generation import Generation
+from eligibility.load import CatchUp as LoadCatchUp
+from eligibility.load import LoadOptions
+from eligibility.verdict import Verdict
+from state.commands import Arg, Commands, Reply, Script
 from state.link import Redis, open_redis
+from tests.loading import line, load_text, national, verdict_on
 from tests.redis_server import RunningRedis
 
 PATIENCE = 20.0
+SOMEBODY, OTHER, NEWCOMER = national(1), national(2), national(700)
+AN_HOUR = timedelta(hours=1)
 SETTINGS = ChangeSettings(
     kept_for=timedelta(hours=72),
     limit=100_000,
@@ -110,3 +117,58 @@ async def until(true: Callable[[], Awaitable[bool]]) -> None:
 async def nothing_waits(redis: Commands) -> bool:
     """Whether all that is in the stream has been applied, or put aside."""
     return (await ChangeStream(redis).look()).oldest is None
+
+
+def now() -> datetime:
+    """By the clock by which Redis numbers what is appended."""
+    return datetime.now(UTC)
+
+
+def person(digits: str, updated_at: str = "2020-01-01") -> str:
+    """A row: covered, with no end."""
+    return line(digits, valid_until="", updated_at=updated_at)
+
+
+def people(count: int) -> list[str]:
+    """So many rows."""
+    return [person(national(n)) for n in range(1, count + 1)]
+
+
+async def loads(redis: Redis, text: str, catch_up: LoadCatchUp | None = None) -> Generation:
+    """Load an export that was true an hour ago."""
+    options = LoadOptions(as_of=now() - AN_HOUR)
+    return (await load_text(redis, text, options, catch_up=catch_up, clock=now))[0].generation
+
+
+async def told(redis: Commands, digits: str) -> Verdict:
+    """What somebody asking now is told."""
+    return await verdict_on(redis, digits, now())
+
+
+async def pays(
+    redis: Commands, digits: str, minutes: float, until_day: str = "2030-01-01"
+) -> bytes:
+    """A payment was posted so many minutes ago."""
+    return await append(redis, digits, "active", until_day, "main", "12", minutes_ago(minutes))
+
+
+async def ends(redis: Commands, digits: str, minutes: float) -> bytes:
+    """Cover ended so many minutes ago."""
+    return await append(redis, digits, "inactive", "", "main", "12", minutes_ago(minutes))
+
+
+class Meanwhile:
+    """A cache in which something else happens once, right after a first person was written."""
+
+    def __init__(self, redis: Redis, what: Callable[[], Awaitable[object]]) -> None:
+        self._redis = redis
+        self._what: Callable[[], Awaitable[object]] | None = what
+        self.send = redis.send
+
+    async def script(self, script: Script, keys: Sequence[bytes | str], *args: Arg) -> Reply:
+        """As Commands.script."""
+        reply = await self._redis.script(script, keys, *args)
+        if script.name == "write_person" and self._what:
+            what, self._what = self._what, None
+            await what()
+        return reply

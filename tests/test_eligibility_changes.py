@@ -1,40 +1,44 @@
 """Changes of single people, as they come: applied once, whatever fails, and undone by no load."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 from itertools import count
 
 import pytest
 from structlog.testing import capture_logs
 
-from eligibility.catch_up import CatchUp
-from eligibility.change_apply import MARK_KEY
+from eligibility.change_apply import marked
 from eligibility.change_feed import ChangeSettings
 from eligibility.change_stream import CHANGES_KEY, GROUP, ChangeStream
-from eligibility.generation import Generation
 from eligibility.generations import Generations
-from eligibility.load import CatchUp as LoadCatchUp
-from eligibility.load import LoadOptions
-from eligibility.verdict import Outcome, Verdict
-from state.commands import Arg, Commands, Reply, Script
+from eligibility.verdict import Outcome
+from state.commands import Commands
 from state.link import Redis, open_redis
 from tests.change_lines import (
+    AN_HOUR,
+    NEWCOMER,
+    OTHER,
     SETTINGS,
+    SOMEBODY,
     Counts,
+    Meanwhile,
     append,
+    ends,
     feed_of,
     feeding,
+    loads,
     minutes_ago,
     nothing_waits,
+    now,
+    pays,
+    people,
+    told,
     until,
 )
-from tests.loading import csv_of, line, load_text, national, verdict_on, with_redis
+from tests.loading import csv_of, national, with_redis
 from tests.redis_server import FailsAt, RunningRedis, running_redis
-
-SOMEBODY, OTHER, NEWCOMER = national(1), national(2), national(700)
-AN_HOUR = timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
@@ -42,44 +46,6 @@ def server() -> Iterator[RunningRedis]:
     """One Redis for all tests here; each empties it."""
     with running_redis() as running:
         yield running
-
-
-def now() -> datetime:
-    """By the clock by which Redis numbers what is appended."""
-    return datetime.now(UTC)
-
-
-def person(digits: str, updated_at: str = "2020-01-01") -> str:
-    """A row: covered, with no end."""
-    return line(digits, valid_until="", updated_at=updated_at)
-
-
-def people(count: int) -> list[str]:
-    """So many rows."""
-    return [person(national(n)) for n in range(1, count + 1)]
-
-
-async def loads(redis: Redis, text: str, catch_up: LoadCatchUp | None = None) -> Generation:
-    """Load an export that was true an hour ago."""
-    options = LoadOptions(as_of=now() - AN_HOUR)
-    return (await load_text(redis, text, options, catch_up=catch_up, clock=now))[0].generation
-
-
-async def told(redis: Commands, digits: str) -> Verdict:
-    """What somebody asking now is told."""
-    return await verdict_on(redis, digits, now())
-
-
-async def pays(
-    redis: Commands, digits: str, minutes: float, until_day: str = "2030-01-01"
-) -> bytes:
-    """A payment was posted so many minutes ago."""
-    return await append(redis, digits, "active", until_day, "main", "12", minutes_ago(minutes))
-
-
-async def ends(redis: Commands, digits: str, minutes: float) -> bytes:
-    """Cover ended so many minutes ago."""
-    return await append(redis, digits, "inactive", "", "main", "12", minutes_ago(minutes))
 
 
 def test_a_change_shows(server: RunningRedis) -> None:
@@ -152,104 +118,33 @@ def test_what_cannot_be_read_holds_up_nobody(server: RunningRedis) -> None:
     with_redis(server, play)
 
 
-def test_a_rollback_takes_no_payment_back(server: RunningRedis) -> None:
-    """A change is in the generation before too: going back to it does not undo it."""
+def test_a_change_that_another_has_done_is_not_counted_again(server: RunningRedis) -> None:
+    """A gateway that was slow over a change, which another took over, counts nothing for it."""
 
     async def play(redis: Redis) -> None:
         await loads(redis, csv_of(people(3)))
-        await loads(redis, csv_of(people(3)))
-        await ends(redis, SOMEBODY, 1)
-        async with feeding(feed_of(server, redis)):
-            await until(lambda: nothing_waits(redis))
-        for _ in range(2):
-            assert (await told(redis, SOMEBODY)).outcome is Outcome.NOT_COVERED
-            await Generations(redis, redis).roll_back()
+        stream, counts, batch = ChangeStream(redis), Counts(), "0123456789abcdef"
 
-    with_redis(server, play)
+        async def another_does_it() -> None:
+            for id_, *_ in await redis.send("XPENDING", CHANGES_KEY, GROUP, "-", "+", 10):
+                await redis.send("XACK", CHANGES_KEY, GROUP, id_)
 
-
-class Meanwhile:
-    """A cache in which something else happens once, right after a first person was written."""
-
-    def __init__(self, redis: Redis, what: Callable[[], Awaitable[object]]) -> None:
-        self._redis = redis
-        self._what: Callable[[], Awaitable[object]] | None = what
-        self.send = redis.send
-
-    async def script(self, script: Script, keys: Sequence[bytes | str], *args: Arg) -> Reply:
-        """As Commands.script."""
-        reply = await self._redis.script(script, keys, *args)
-        if script.name == "write_person" and self._what:
-            what, self._what = self._what, None
-            await what()
-        return reply
-
-
-def test_a_switch_in_mid_air_loses_nothing(server: RunningRedis) -> None:
-    """A change under way while a new generation begins to answer is in that one too."""
-
-    async def play(redis: Redis) -> None:
-        await loads(redis, csv_of(people(3)))
-        await ends(redis, SOMEBODY, 1)
-        cache = Meanwhile(redis, lambda: loads(redis, csv_of(people(4))))
-        feed = feed_of(server, redis, cache=cache)
+        await stream.append([[SOMEBODY, "active", "", "main", "12", minutes_ago(1)]], batch)
+        cache = Meanwhile(redis, another_does_it)
+        feed = feed_of(server, redis, cache=cache, counts=counts)
         async with feeding(feed):
-            await until(lambda: nothing_waits(redis))
-            assert (await told(redis, SOMEBODY)).outcome is Outcome.NOT_COVERED
-        current = await Generations(redis, redis).current()
-        assert current is not None
-        assert current.people == 4
+            await until(lambda: _marked(redis))
+        assert counts.changes == {}
+        assert await stream.counts(batch) == {}
+        entry = (await stream.since(b"-", None, 1))[0]
+        assert not await stream.put_aside(entry, "too late")
+        assert await stream.bad_length() == 0
 
     with_redis(server, play)
 
 
-def test_a_load_undoes_no_change(server: RunningRedis) -> None:
-    """An export that is older than a change does not bring the old state back; a newer one wins."""
-
-    async def play(redis: Redis) -> None:
-        await loads(redis, csv_of(people(3)))
-        await ends(redis, SOMEBODY, 30)
-        await ends(redis, OTHER, 30)
-        async with feeding(feed_of(server, redis)):
-            await until(lambda: nothing_waits(redis))
-        catch_up = CatchUp(redis, redis, margin=AN_HOUR, clock=now)
-        answered: list[Outcome] = []
-
-        async def watching(generation: Generation) -> None:
-            await catch_up(generation)
-            answered.append((await told(redis, SOMEBODY)).outcome)
-            if len(answered) == 2:  # right before the switch: it comes right after
-                await ends(redis, national(3), 1)
-
-        newer = person(OTHER, minutes_ago(10))
-        text = csv_of([person(SOMEBODY), newer, person(national(3))])
-        await loads(redis, text, catch_up=watching)
-        assert answered == [Outcome.NOT_COVERED] * 3
-        assert (await told(redis, OTHER)).outcome is Outcome.COVERED
-        assert (await told(redis, national(3))).outcome is Outcome.NOT_COVERED
-
-    with_redis(server, play)
-
-
-def test_a_load_says_where_changes_are_no_longer_kept(server: RunningRedis) -> None:
-    """Where changes that an export may lack were removed for their age, the log says so."""
-
-    async def play(redis: Redis) -> None:
-        generation = await loads(redis, csv_of(people(3)))
-        await ends(redis, SOMEBODY, 1)
-        async with feeding(feed_of(server, redis)):
-            await until(lambda: nothing_waits(redis))
-        stream = ChangeStream(redis)
-        catch_up = CatchUp(redis, redis, margin=AN_HOUR, clock=now)
-        with capture_logs() as logs:
-            await catch_up(generation)
-            assert not [log for log in logs if log["event"] == "changes_not_kept"]
-            tended = await stream.tend(now() + timedelta(hours=73), timedelta(hours=72), 100)
-            assert (tended.length, tended.removed) == (0, 1)
-            await CatchUp(redis, redis, margin=AN_HOUR, clock=now)(generation)
-        assert [log for log in logs if log["event"] == "changes_not_kept"]
-
-    with_redis(server, play)
+async def _marked(redis: Redis) -> bool:
+    return await marked(redis) is not None
 
 
 def test_only_what_was_applied_is_removed(server: RunningRedis) -> None:
@@ -280,35 +175,6 @@ def test_only_what_was_applied_is_removed(server: RunningRedis) -> None:
         assert (await stream.look()).oldest is not None
 
     with_redis(server, play)
-
-
-def test_a_cache_that_went_back_gets_its_changes_again(server: RunningRedis) -> None:
-    """After a crash of the cache, which comes up from its last snapshot, no change is missing."""
-
-    async def run(redis: Redis) -> None:
-        await loads(redis, csv_of(people(3)))
-        keys = list(await redis.send("KEYS", "[pf]:*"))
-        snapshot = {key: await redis.send("DUMP", key) for key in keys}
-        await ends(redis, SOMEBODY, 1)
-        await pays(redis, NEWCOMER, 1)
-        for again in (False, True):  # by the gateway that applied it, and by one that begins
-            feed = feed_of(server, redis)
-            async with feeding(feed):
-                await until(lambda: nothing_waits(redis))
-                if not again:
-                    await feed.tend()
-                    await redis.send("DEL", MARK_KEY)
-                    for key, value in snapshot.items():
-                        await redis.send("RESTORE", key, 0, value, "REPLACE")
-                    assert (await told(redis, SOMEBODY)).outcome is Outcome.COVERED
-                await feed.tend()
-                assert (await told(redis, SOMEBODY)).outcome is Outcome.NOT_COVERED
-                assert (await told(redis, NEWCOMER)).outcome is Outcome.COVERED
-            await redis.send("DEL", MARK_KEY)
-            for key, value in snapshot.items():
-                await redis.send("RESTORE", key, 0, value, "REPLACE")
-
-    with_redis(server, run)
 
 
 @pytest.mark.parametrize("role", ["cache", "state"])
