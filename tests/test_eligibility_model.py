@@ -269,7 +269,9 @@ class Store(RuleBasedStateMachine):
         """Someone goes back to the generation before."""
         redis = self.failing(fails_at)
         try:
-            self.run(Generations(redis, redis).roll_back())
+            back = self.run(Generations(redis, redis).roll_back())
+            assert self.previous
+            assert back.number == self.previous.number
         except NoRollback:
             assert self.previous is None or not self.previous.there
         except Unavailable:
@@ -369,10 +371,11 @@ class Store(RuleBasedStateMachine):
 
     @invariant()
     def everybody_is_told_what_is_known(self) -> None:
-        """Whoever asks a gateway that begins now is told by the generation that answers."""
-        if self.redis.connected and self.current:
+        """Who asks is told by the generation that answers, or that the gateway has not yet left."""
+        if self.current:
             fresh = Cache(self.redis, self.redis, Freshness(FRESH, USABLE))
             for person in (*PEOPLE, STRANGER):
+                self.compare(person, self.cache)
                 self.compare(person, fresh)
                 assert fresh.generation == self.current.number
 
