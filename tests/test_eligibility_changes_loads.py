@@ -106,6 +106,23 @@ def test_a_load_undoes_no_change(server: RunningRedis) -> None:
     with_redis(server, play)
 
 
+def test_a_load_reaches_back_before_its_export(server: RunningRedis) -> None:
+    """What came while the export was made is put on too; what came long before it is not."""
+
+    async def play(redis: Redis) -> None:
+        for digits, hours in ((SOMEBODY, 3), (OTHER, 1.5)):
+            put = round((now() - hours * AN_HOUR).timestamp() * 1000)
+            row = ("inactive", "", "main", "12", minutes_ago(hours * 60))
+            await append(redis, digits, *row, id_=f"{put}-0")
+        catch_up = CatchUp(redis, redis, margin=AN_HOUR, clock=now)
+        generation = await loads(redis, csv_of(people(3)), catch_up=catch_up)
+        assert timedelta(0) < now() - generation.as_of - AN_HOUR < AN_HOUR / 2
+        assert (await told(redis, SOMEBODY)).outcome is Outcome.COVERED
+        assert (await told(redis, OTHER)).outcome is Outcome.NOT_COVERED
+
+    with_redis(server, play)
+
+
 def test_a_load_says_where_changes_are_no_longer_kept(server: RunningRedis) -> None:
     """Where changes that an export may lack were removed for their age, the log says so."""
 
