@@ -17,10 +17,10 @@ import structlog
 from eligibility.change import BadChange, Change, id_at, put_at, read_change
 from eligibility.change_apply import apply_to
 from eligibility.change_stream import ChangeStream
-from eligibility.generation import Generation
+from eligibility.generation import Generation, Phase
 from eligibility.person_store import Written
 from state.commands import Commands
-from state.errors import Unavailable
+from state.errors import ReplyError, Unavailable
 from state.streams import Entry, after
 
 log = structlog.get_logger("eligibility")
@@ -90,7 +90,19 @@ class CatchUp:
         self._next: dict[str, bytes] = {}
 
     async def __call__(self, generation: Generation) -> None:
-        """Put the changes onto it that it has missed. Raises Unavailable, ReplyError."""
+        """Put the changes onto it that it has missed. Raises Unavailable, ReplyError.
+
+        A ready one answers by now: what fails is not the load's, and a gateway does the same when
+        it sees the switch.
+        """
+        try:
+            await self._put_on(generation)
+        except (Unavailable, ReplyError) as error:
+            if generation.phase is not Phase.READY:
+                raise
+            log.warning("changes_left_to_gateways", reason=type(error).__name__)
+
+    async def _put_on(self, generation: Generation) -> None:
         now = self._clock()
         first = self._next.get(generation.token)
         if first is None:

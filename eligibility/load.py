@@ -173,9 +173,8 @@ class _Loading:
             raise
         # From here on nothing of it is freed: a switch whose reply is lost may have happened.
         await self._generations.switch(lease, ready.number)
-        with suppress(*_FAULTS):  # a gateway that sees the switch does the same
-            if self._catch_up:
-                await self._catch_up(ready)
+        if self._catch_up:
+            await self._catch_up(ready)
         with suppress(*_FAULTS):
             await self._generations.free_leftovers(lease)
         listed = self._rejects.rejected + self._rejects.superseded
