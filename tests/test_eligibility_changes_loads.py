@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from eligibility.catch_up import CatchUp
 from eligibility.change_apply import MARK_KEY
 from eligibility.change_stream import ChangeStream
-from eligibility.generation import Generation
+from eligibility.generation import Generation, Phase
 from eligibility.generations import Generations
 from eligibility.verdict import Outcome
 from state.link import Redis
@@ -93,13 +93,14 @@ def test_a_load_undoes_no_change(server: RunningRedis) -> None:
         async def watching(generation: Generation) -> None:
             await catch_up(generation)
             answered.append((await told(redis, SOMEBODY)).outcome)
-            if len(answered) == 2:  # right before the switch: it comes right after
-                await ends(redis, national(3), 1)
+            if generation.phase is Phase.LOADING:  # too late for this time, if not for the next
+                await ends(redis, national(3), 10 - len(answered))
 
         newer = person(OTHER, minutes_ago(10))
         text = csv_of([person(SOMEBODY), newer, person(national(3))])
         await loads(redis, text, catch_up=watching)
-        assert answered == [Outcome.NOT_COVERED] * 3
+        assert len(answered) >= 2
+        assert set(answered) == {Outcome.NOT_COVERED}
         assert (await told(redis, OTHER)).outcome is Outcome.COVERED
         assert (await told(redis, national(3))).outcome is Outcome.NOT_COVERED
 
