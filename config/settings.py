@@ -169,6 +169,17 @@ class JournalSection:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangesSection:
+    """The feed of changes; units as in defaults.toml."""
+
+    kept_for: float = field(metadata=within(1, 8760))
+    limit: int = field(metadata=within(1000, 100_000_000))
+    bad_kept: int = field(metadata=within(10, 1_000_000))
+    late_after: float = field(metadata=within(1, 86_400))
+    margin: float = field(metadata=within(0, 168))
+
+
+@dataclass(frozen=True, slots=True)
 class LogSection:
     """How much is logged."""
 
@@ -191,6 +202,7 @@ class Settings:
     registry: RegistrySection
     load: LoadSection
     journal: JournalSection
+    changes: ChangesSection
     log: LogSection
     document: Document
     defaults: Document
@@ -218,6 +230,7 @@ _SECTIONS: dict[str, type[Any]] = {
     "registry": RegistrySection,
     "load": LoadSection,
     "journal": JournalSection,
+    "changes": ChangesSection,
     "log": LogSection,
 }
 

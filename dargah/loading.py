@@ -1,6 +1,7 @@
 """A load as an operator sees it: a progress bar, then one line."""
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
@@ -17,6 +18,7 @@ from rich.progress import (
 from config.settings import Settings
 from dargah.failures import Failure
 from dargah.wiring import clock, place_of, stores_of
+from eligibility.catch_up import CatchUp
 from eligibility.load import Loaded, LoadOptions, Stage, load
 from eligibility.load import Progress as Watch
 from eligibility.load_errors import LoadError
@@ -56,6 +58,12 @@ async def load_file(
                     clock=clock,
                     options=options,
                     progress=advance,
+                    catch_up=CatchUp(
+                        stores.state,
+                        stores.cache,
+                        margin=timedelta(hours=settings.changes.margin),
+                        clock=clock,
+                    ),
                 )
             except LoadError as error:
                 cause = error.__cause__

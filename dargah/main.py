@@ -29,6 +29,8 @@ COMMANDS = {
     "dialogue": "draw, try, record and replay the dialogue; show its words; publish it, go back",
     "population": "write a synthetic population as CSV",
     "load": "load a population from CSV into a new generation, and switch to it",
+    "apply": "changes of single people, from CSV or JSON lines, onto those who answer",
+    "changes": "what waits in the feed of changes, and what could not be read",
     "notice": "a sentence before everything, on every channel, until it ends",
     "prompts": "list and build the recordings that callers hear",
     "generations": "list the generations",

@@ -19,6 +19,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
+from dargah.change_metrics import ChangeMetrics
 from dargah.http_request import HttpEvents
 from dargah.journal_metrics import JournalMetrics
 from dargah.registry_metrics import RegistryMetrics
@@ -121,6 +122,7 @@ class Metrics:
         self.sms = SmsMetrics(registry)
         self.journal = JournalMetrics(registry)
         self.registry = RegistryMetrics(registry)
+        self.changes = ChangeMetrics(registry)
 
     def http_events(self) -> HttpEvents:
         """What the HTTP edge calls."""

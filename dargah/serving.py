@@ -14,6 +14,7 @@ import structlog
 from config.errors import ConfigError
 from config.http_settings import HttpSettings, networks
 from config.settings import Settings
+from dargah.changing import changes_port
 from dargah.guard import problems
 from dargah.http import Listening, start_http
 from dargah.http_routes import OK, Edges
@@ -27,6 +28,7 @@ from dargah.smpp_binds import SmppBinds
 from dargah.smpp_port import smpp_port
 from dargah.tls import server_context
 from dargah.wiring import Gateway, gateway_of, required_folder, stores_of
+from eligibility.change_feed import ChangeFeed
 from eligibility.registry_breaker import BreakerState
 from state.stores import Stores
 
@@ -97,6 +99,9 @@ async def serving(
         opened.push_async_callback(gateway.versions.close)
         watch = asyncio.create_task(_watch(stores, metrics), name="watch redis")
         opened.callback(watch.cancel)
+        feed = await opened.enter_async_context(
+            changes_port(settings, stores, observer=metrics.changes)
+        )
         binds = None
         if settings.smpp and parts & {"sms", "ussd"}:
             binds = await opened.enter_async_context(
@@ -107,7 +112,7 @@ async def serving(
             fastagi = await opened.enter_async_context(
                 ivr_port(reactor, settings, gateway, metrics, heard=not carrier)
             )
-        edges = _edges(settings, stores, gateway, binds, journal, parts)
+        edges = _edges(settings, stores, gateway, binds, journal, feed, parts)
         try:
             listening = await start_http(reactor, view, edges, metrics)
         except ConfigError as error:
@@ -191,6 +196,7 @@ def _edges(
     gateway: Gateway,
     binds: SmppBinds | None,
     journal: Journalling | None,
+    feed: ChangeFeed,
     parts: frozenset[str],
 ) -> Edges:
     by_sms = settings.ussd.answers_by_sms
@@ -205,6 +211,7 @@ def _edges(
             components["registry"] = OK if closed else "fails, and is left alone"
         if journal:
             components["journal"] = journal.ready
+        components["changes"] = feed.late or OK
         return components | dict(binds.ready() if binds else {})
 
     return Edges(

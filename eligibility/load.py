@@ -12,7 +12,7 @@ import asyncio
 import errno
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -54,6 +54,9 @@ class Stage(StrEnum):
 Progress = Callable[[Stage, int, int | None], None]
 """Told the stage, how much of it is done, and of how much (None: unknown)."""
 
+CatchUp = Callable[[Generation], Awaitable[None]]
+"""Puts the changes onto a generation that it has missed: eligibility/catch_up.py."""
+
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
@@ -86,16 +89,19 @@ async def load(
     clock: Callable[[], datetime],
     options: LoadOptions = LoadOptions(),
     progress: Progress = lambda stage, done, total: None,
+    catch_up: CatchUp | None = None,
     make_token: Callable[[], str] = lambda: secrets.token_hex(5),
 ) -> Loaded:
     """Load a file into a new generation and let it answer.
 
-    `spools` is the folder in the data folder for rows on their way. The links should have a
-    time-out of some seconds: a bucket is written at leisure. Raises LoadRefused, LoadFailed.
+    `spools` is the folder in the data folder for rows on their way. `catch_up` puts the changes
+    that came after the export onto the new generation, before the switch and right after it. The
+    links should have a time-out of some seconds: a bucket is written at leisure. Raises
+    LoadRefused, LoadFailed.
     """
     try:
         with CsvSource(path) as source, Rejects(path) as rejects:
-            loading = _Loading(source, rejects, cache, state, clock(), options, progress)
+            loading = _Loading(source, rejects, cache, state, clock(), options, progress, catch_up)
             async with load_lease(state, token := make_token()):
                 with Spool(spools) as spool:
                     return await loading.run(spool, token, make_token())
@@ -135,6 +141,7 @@ class _Loading:
         now: datetime,
         options: LoadOptions,
         progress: Progress,
+        catch_up: CatchUp | None,
     ) -> None:
         self._source = source
         self._rejects = rejects
@@ -143,6 +150,7 @@ class _Loading:
         self._now = now
         self._options = options
         self._progress = progress
+        self._catch_up = catch_up
         written = datetime.fromtimestamp(source.modified, UTC)
         self._as_of = options.as_of or min(written, now)
         if self._as_of > now:
@@ -165,6 +173,8 @@ class _Loading:
             raise
         # From here on nothing of it is freed: a switch whose reply is lost may have happened.
         await self._generations.switch(lease, ready.number)
+        if self._catch_up:
+            await self._catch_up(ready)
         with suppress(*_FAULTS):
             await self._generations.free_leftovers(lease)
         listed = self._rejects.rejected + self._rejects.superseded
@@ -262,9 +272,13 @@ class _Loading:
             filled,
             lambda done: self._progress(Stage.CHECKING, done, layout.buckets),
         )
+        if self._catch_up:
+            await self._catch_up(whole)
         self._rejects.flush()
         self._progress(Stage.SAVING, 0, None)
         await save(self._cache)
+        if self._catch_up:  # a country's save takes a while
+            await self._catch_up(whole)
         return await self._generations.mark_ready(lease, whole)
 
     async def _shrinks(self, people: int, bound: str = "") -> bool:

@@ -108,11 +108,15 @@ class Full(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One piece of work. `deliveries` is how many consumers have had it, this one included."""
+    """One piece of work. `deliveries` is how many consumers have had it, this one included.
+
+    `names` are those of its fields, for `values` that others have put.
+    """
 
     id: bytes
     values: tuple[bytes, ...] = field(repr=False)
     deliveries: int = 1
+    names: tuple[bytes, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +214,7 @@ class Stream:
             # Redis came back without its data.
             await self.prepare()
             return []
-        return _entries(reply[0][1]) if reply else []
+        return entries_of(reply[0][1]) if reply else []
 
     async def reader(self, link: Commands) -> int:
         """The number by which `wake` knows a link."""
@@ -237,14 +241,14 @@ class Stream:
                     ours[id_] = deliveries + 1
             if len(page) < 100:
                 break
-            start = _after(page[-1][0])
+            start = after(page[-1][0])
         if not ours:
             return []
         claimed = await self._commands.send(
             "XCLAIM", self.key, self._group, self._consumer, idle, *ours
         )
         return [
-            Entry(id_, tuple(flat[1::2]), ours[id_])
+            Entry(id_, tuple(flat[1::2]), ours[id_], tuple(flat[::2]))
             for id_, flat in (item for item in claimed if item and item[1])
         ]
 
@@ -330,15 +334,16 @@ def _fields(values: Sequence[bytes]) -> list[bytes | str]:
     return [word for value in values for word in (_FIELD, value)]
 
 
-def _entries(items: list[list[object]]) -> list[Entry]:
+def entries_of(items: list[list[object]]) -> list[Entry]:
+    """Entries as Redis tells them."""
     return [
-        Entry(id_, tuple(flat[1::2]))
+        Entry(id_, tuple(flat[1::2]), names=tuple(flat[::2]))
         for id_, flat in items
         if isinstance(id_, bytes) and isinstance(flat, list)
     ]
 
 
-def _after(id_: bytes) -> bytes:
+def after(id_: bytes) -> bytes:
     """The least ID above this one; the exclusive "(" is not known to Redis 6.0."""
     at, _, number = id_.partition(b"-")
     return b"%s-%d" % (at, int(number) + 1)
