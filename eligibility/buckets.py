@@ -33,16 +33,16 @@ WHOLE: Final = b"w"
 
 NINE: Final = 10**9
 TWELVE: Final = 10**12
-_NINE_FACTOR: Final = 618_033_989
-_TWELVE_FACTOR: Final = 618_033_988_749
+NINE_FACTOR: Final = 618_033_989
+TWELVE_FACTOR: Final = 618_033_988_749
 
 
 def spread(national_id: NationalId) -> int:
     """q: the person's place among 10**9 (or, of twelve digits, 10**12) places."""
     digits = national_id.digits
     if len(digits) == 10:
-        return int(digits[:9]) * _NINE_FACTOR % NINE
-    return int(digits) * _TWELVE_FACTOR % TWELVE
+        return int(digits[:9]) * NINE_FACTOR % NINE
+    return int(digits) * TWELVE_FACTOR % TWELVE
 
 
 def _width(space: int, people: int) -> int:

@@ -81,7 +81,12 @@ def test_facts(redis: RunningRedis, tmp_path: Path) -> None:
             options=options,
             progress=lambda *step: told.append(step),
         )
-        assert [*dict.fromkeys(step[0] for step in told)] == ["writing", "checking", "saving"]
+        assert [*dict.fromkeys(step[0] for step in told)] == [
+            "reading",
+            "writing",
+            "checking",
+            "saving",
+        ]
         assert (Stage.WRITING, 50, 50) in told
         assert [generation.number for generation in await Generations(link, link).known()] == [1]
         return loaded
