@@ -27,6 +27,8 @@ _READ_AHEAD: Final = 1 << 18
 _MOST_PACKED: Final = 1032
 """Bytes of text in a byte of gzip, at the most."""
 
+_USUALLY_PACKED: Final = 8
+
 _GZIP: Final = b"\x1f\x8b"
 _WORKBOOK: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """How .xlsx, which is a zip, and the older .xls begin."""
@@ -107,6 +109,11 @@ class CsvSource:
     def size(self) -> int:
         """Bytes of the file on disk."""
         return self._before.st_size
+
+    @property
+    def text_expected(self) -> int:
+        """Bytes of text in the file, roughly."""
+        return self.size * (_USUALLY_PACKED if self._compressed else 1)
 
     @property
     def modified(self) -> float:

@@ -40,8 +40,8 @@ class Filled:
     people: int = 0
     counts: list[tuple[Family, int, list[int]]] = field(default_factory=list)
     """Buckets of a family in order, from a number on: how many people each has."""
-    sample: list[tuple[bytes, int, bytes]] = field(default_factory=list, repr=False)
-    """The key of a bucket, a field, and the record in it."""
+    sample: dict[bytes, list[tuple[int, bytes]]] = field(default_factory=dict, repr=False)
+    """Of some buckets, by their keys, some fields and the records in them."""
 
 
 async def fill(
@@ -134,7 +134,8 @@ def _pick(filled: Filled, buckets: Buckets, every: int) -> None:
     numbers = buckets.first + np.searchsorted(np.cumsum(buckets.counts), some, side="right")
     fields, records = buckets.fields[some].tolist(), buckets.records[some].tolist()
     for number, place, record in zip(numbers.tolist(), fields, records, strict=True):
-        filled.sample.append((buckets.family.key(number), place, record))
+        key = buckets.family.key(number)
+        filled.sample.setdefault(key, []).append((place, record))
 
 
 async def verify(cache: Commands, filled: Filled, advance: Callable[[int], None]) -> None:
@@ -160,11 +161,13 @@ async def verify(cache: Commands, filled: Filled, advance: Callable[[int], None]
             f"The cache holds {people} people where {filled.people} were written, and {wrong} of "
             f"{counted} buckets have not as many as they should; load again."
         )
-    written = iter(filled.sample)
-    asked = ((b"HGET", key, place) for key, place, _ in filled.sample)
-    async with aclosing(replies(cache, asked)) as read:
-        async for record in read:
-            if record != next(written)[2]:
+    written = iter(filled.sample.values())
+    wanted: Iterator[tuple[Arg, ...]] = (
+        (b"HMGET", key, *(place for place, _ in people)) for key, people in filled.sample.items()
+    )
+    async with aclosing(replies(cache, wanted)) as read:
+        async for records in read:
+            if records != [record for _, record in next(written)]:
                 raise LoadFailed("People read back are not as they were written; load again.")
 
 

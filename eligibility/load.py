@@ -120,7 +120,7 @@ async def load(
         with CsvSource(path) as source, Rejects(path) as rejects:
             loading = _Loading(source, rejects, cache, state, clock, options, progress)
             async with load_lease(state, token := make_token()):
-                with Spool(spools) as spool:
+                with Spool(spools, source.text_expected) as spool:
                     return await loading.run(spool, token, make_token(), choose, catch_up)
     except LeaseTaken:
         raise LoadRefused(

@@ -29,8 +29,11 @@ ROW: Final = np.dtype(
 )
 Rows = NDArray[np.void]
 
-_PARTS: Final = {False: 128, True: 16}
-"""Files for nationals and for foreigners: 45 million people make 11 MB each."""
+_TEXT_A_PART: Final = 20 << 20
+_MOST_PARTS: Final = 128
+_FOREIGN_PARTS: Final = 16
+"""Bytes of text for each file, at the most so many files for nationals, and so many for foreigners:
+45 million people make files of 11 MB."""
 
 _SPACE: Final = {False: NINE, True: TWELVE}
 MAX_ROWS: Final = 2**32 - 1
@@ -54,11 +57,13 @@ class Buckets:
 class Spool:
     """The files, in a folder made under `folder`, which is for spools alone.
 
-    Made with the load's lease held: what lies there was left by a load that was killed. Every
-    method may raise OSError.
+    `text` is how many bytes of text are expected, roughly. Made with the load's lease held: what
+    lies there was left by a load that was killed. Every method may raise OSError.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, text: int) -> None:
+        parts = min(1 + text // _TEXT_A_PART, _MOST_PARTS)
+        self._parts = {False: parts, True: min(parts, _FOREIGN_PARTS)}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left_by_a_killed_load in folder.glob("spool-*"):
             shutil.rmtree(left_by_a_killed_load, ignore_errors=True)
@@ -78,10 +83,10 @@ class Spool:
             self.foreigners += len(rows)
         else:
             self.nationals += len(rows)
-        parts = (rows["place"] * _PARTS[foreign] // _SPACE[foreign]).astype(np.uint8)
+        parts = (rows["place"] * self._parts[foreign] // _SPACE[foreign]).astype(np.uint8)
         order = np.argsort(parts, kind="stable")
         rows = rows[order]
-        ends = np.cumsum(np.bincount(parts, minlength=_PARTS[foreign])).tolist()
+        ends = np.cumsum(np.bincount(parts, minlength=self._parts[foreign])).tolist()
         start = 0
         for part, end in enumerate(ends):
             if end > start:
@@ -92,10 +97,12 @@ class Spool:
         """All buckets of one family in order, each person's newest row; each file goes as it is
         read. Rows that are superseded are written down in `rejects`."""
         foreign, done, begun = family.space == TWELVE, 0, np.empty(0, ROW)
-        for part in range(_PARTS[foreign]):
+        for part in range(self._parts[foreign]):
             rows = _newest(self._take(foreign, part), rejects)
             # A bucket at the edge of two parts waits for the next.
-            end = -(-(part + 1) * _SPACE[foreign] // _PARTS[foreign])  # the first place after it
+            end = -(
+                -(part + 1) * _SPACE[foreign] // self._parts[foreign]
+            )  # the first place after it
             whole = family.buckets if end == _SPACE[foreign] else end // family.width
             rows = np.concatenate((begun, rows)) if len(begun) else rows
             numbers, fields = np.divmod(rows["place"], np.uint64(family.width))
