@@ -34,7 +34,7 @@ and needs a skew that the spreading of places makes all but impossible."""
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
+class Integer:
     """How numbers below `below` are said: a head, and `size` bytes of the number, little-endian.
 
     What is left of a `mixed` number is added to the head.
@@ -56,7 +56,7 @@ class Packing:
     before: bool
     """Whether a length stands before an entry, and is that of the entry before it; else after it,
     and its own."""
-    numbers: tuple[Whole, ...]
+    numbers: tuple[Integer, ...]
     string: int
     """What is said before a short string, to which its length is added."""
 
@@ -72,12 +72,12 @@ LISTPACK: Final = Packing(
     rdb_version=10,
     before=False,
     numbers=(
-        Whole(1 << 7, 0x00, 0, mixed=True),
-        Whole(1 << 12, 0xC0, 1, mixed=True),
-        Whole(1 << 15, 0xF1, 2),
-        Whole(1 << 23, 0xF2, 3),
-        Whole(1 << 31, 0xF3, 4),
-        Whole(1 << 63, 0xF4, 8),
+        Integer(1 << 7, 0x00, 0, mixed=True),
+        Integer(1 << 12, 0xC0, 1, mixed=True),
+        Integer(1 << 15, 0xF1, 2),
+        Integer(1 << 23, 0xF2, 3),
+        Integer(1 << 31, 0xF3, 4),
+        Integer(1 << 63, 0xF4, 8),
     ),
     string=0x80,
 )
@@ -87,12 +87,12 @@ ZIPLIST: Final = Packing(
     rdb_version=9,
     before=True,
     numbers=(
-        Whole(13, 0xF1, 0, mixed=True),
-        Whole(1 << 7, 0xFE, 1),
-        Whole(1 << 15, 0xC0, 2),
-        Whole(1 << 23, 0xF0, 3),
-        Whole(1 << 31, 0xD0, 4),
-        Whole(1 << 63, 0xE0, 8),
+        Integer(13, 0xF1, 0, mixed=True),
+        Integer(1 << 7, 0xFE, 1),
+        Integer(1 << 15, 0xC0, 2),
+        Integer(1 << 23, 0xF0, 3),
+        Integer(1 << 31, 0xD0, 4),
+        Integer(1 << 63, 0xE0, 8),
     ),
     string=0x00,
 )
