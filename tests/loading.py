@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from eligibility.buckets import NINE
 from eligibility.cache import Cache
 from eligibility.freshness import Freshness
-from eligibility.load import Loaded, LoadOptions, load
+from eligibility.load import CatchUp, Loaded, LoadOptions, load
 from eligibility.national_id import NationalId, check_digit
 from eligibility.verdict import Verdict
 from state.commands import Commands
@@ -71,13 +71,20 @@ async def load_text(
     text: str | bytes,
     options: LoadOptions = AS_OF_NOW,
     state: Commands | None = None,
+    catch_up: CatchUp | None = None,
 ) -> tuple[Loaded, str]:
     """Load a file with this content; what was loaded, and the text of its rejects file."""
     with tempfile.TemporaryDirectory() as folder:
         path, spools = _written(Path(folder), text)
         try:
             loaded = await load(
-                path, cache, state or cache, spools, clock=lambda: NOW, options=options
+                path,
+                cache,
+                state or cache,
+                spools,
+                clock=lambda: NOW,
+                options=options,
+                catch_up=catch_up,
             )
         finally:
             assert not _left_in(spools), "a spool was left behind"
