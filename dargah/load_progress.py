@@ -98,7 +98,7 @@ class Lines:
             words.append(speed)
         if total and per_second:
             words.append(f"{(total - done) / per_second:.0f} s left")
-        self._say(f"{stage}: {', '.join(words) or 'begun'}")
+        self._say(f"{stage}: {', '.join(words or [f'{now - self._began:.0f} s so far'])}")
 
     def _end(self) -> None:
         if self._stage is not None and self._spoke:
