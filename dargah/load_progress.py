@@ -23,7 +23,7 @@ from rich.text import Text
 from eligibility.load import Stage
 
 EVERY: Final = 10.0
-"""Seconds between two lines, and before the first: a short load says nothing on its way."""
+"""Seconds between two lines, and before the first of a stage: a short load says nothing."""
 
 
 class LoadProgress(Protocol):
@@ -88,7 +88,7 @@ class Lines:
         now = self._clock()
         if stage is not self._stage:
             self._end()
-            self._stage, self._began, self._spoke = stage, now, False
+            self._stage, self._began, self._told, self._spoke = stage, now, now, False
         if now - self._told < EVERY:
             return
         self._told, self._spoke = now, True
