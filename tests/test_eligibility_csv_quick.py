@@ -19,7 +19,7 @@ from eligibility.load_errors import LoadRefused
 from eligibility.reading import Reading
 from eligibility.rejects import Rejects
 from eligibility.spool import ROW, Spool
-from tests.loading import HEADER, NOW, line, national
+from tests.loading import HEADER, NOW, covered, line, national
 
 Row = tuple[bool, int, int, int, bytes]
 """Foreign or not, place, updated, row number, record."""
@@ -116,55 +116,98 @@ def alike(content: bytes, size: int, *, pad: bool = False) -> None:
     assert in_bulk(content, size, pad=pad) == one_by_one(content, pad=pad)
 
 
-IDS = st.integers(0, 10**9 - 1).map(national) | st.sampled_from(
-    ["1111111111", "0000000019", "123456789012", "12345679", "1234567890", "000000000000", "1"]
-)
-DATES = st.dates().map(str) | st.sampled_from(
-    ["", "2027-02-29", "2028-02-29", "1950-01-01", "2129-06-05", "2129-06-06", "20270320", "2027"]
-)
-TIMES = st.datetimes().map(lambda at: at.isoformat(" ")) | st.sampled_from(
-    [
-        "2026-11-01",
-        "2026-11-01T08:00:00",
-        "2026-11-01T08:00:00Z",
-        "2026-11-01 08:00:00.129+03:30",
-        "2026-11-01T08:00:00.129999-11",
-        "2026-11-01T08:00:00.1+03:30",
-        "2026-11-01T08:00:00.12345678",
-        "2026-11-01T08:00:00+0330",
-        "2026-11-01T08:00:00+24:00",
-        "2026-11-01T08:00:00+03:60",
-        "2026-11-01T24:00:00",
-        "2026-11-01T08:60:00",
-        "2026-11-01T08:00:60",
-        "2026-11-01x08:00:00",
-        "2026-11-01T08:00",
-        "2026-11-22T09:00:00Z",
-        "2026-11-22T09:00:01Z",
-        "1970-01-01",
-        "1970-01-01T03:30:00",
-        "1969-12-31",
-    ]
-)
+IDS_TOLD = [
+    "1111111111",
+    "0000000019",
+    "123456789012",
+    "12345679",
+    "1234567890",
+    "000000000000",
+    "1",
+    *(str(digit) * 10 for digit in range(10)),
+    "0000000012",
+    "0000000019\0",
+]
+IDS = st.integers(0, 10**9 - 1).map(national) | st.sampled_from(IDS_TOLD)
+DATES_TOLD = [
+    "",
+    "2027-02-29",
+    "2028-02-29",
+    "1950-01-01",
+    "2129-06-05",
+    "2129-06-06",
+    "20270320",
+    "2027",
+    "1949-12-31",
+    "2027-00-10",
+    "2027-13-10",
+    "2027-10-00",
+    "2027-10-32",
+    "2027-04-31",
+]
+DATES = st.dates().map(str) | st.sampled_from(DATES_TOLD)
+TIMES_TOLD = [
+    "2026-11-01",
+    "2026-11-01T08:00:00",
+    "2026-11-01T08:00:00Z",
+    "2026-11-01 08:00:00.129+03:30",
+    "2026-11-01T08:00:00.129999-11",
+    "2026-11-01T08:00:00.1+03:30",
+    "2026-11-01T08:00:00.12345678",
+    "2026-11-01T08:00:00+0330",
+    "2026-11-01T08:00:00+24:00",
+    "2026-11-01T08:00:00+03:60",
+    "2026-11-01T24:00:00",
+    "2026-11-01T08:60:00",
+    "2026-11-01T08:00:60",
+    "2026-11-01x08:00:00",
+    "2026-11-01T08:00",
+    "2026-11-22T09:00:00Z",
+    "2026-11-22T09:00:01Z",
+    "1970-01-01",
+    "1970-01-01T03:30:00",
+    "1969-12-31",
+    "2026-11-01T08:00:00-00:00",
+    "2026-11-01T08:00:00.999999Z",
+    "2026-11-01T08:00:00.99Z",
+    "2026-11-01T08:00:00 03:30",
+    "2026-11-01T08:00:00+3:30",
+    "2026-11-01T08:00:00z",
+    "2026-11-01T23:59:59-23:59",
+    "2026-11-01Z",
+]
+TIMES = st.datetimes().map(lambda at: at.isoformat(" ")) | st.sampled_from(TIMES_TOLD)
 WORDS = ["active", "inactive", "pending", "ACTIVE", "main", "dependant", "Pensioner", "voluntary"]
 FIELDS = {
-    "national_id": IDS,
+    "digits": IDS,
     "status": st.sampled_from([*WORDS[:4], "activ", "inactivee", " active"]),
     "valid_until": DATES,
     "kind": st.sampled_from([*WORDS[4:], "dependent", "dependantt", "pension"]),
     "branch": st.integers(0, 70_000).map(str) | st.sampled_from(["", "007", "65534", "65535"]),
     "updated_at": TIMES,
 }
+
+
+def one_odd(who: str, column: str, field: str) -> str:
+    """A row in which all is well but one field."""
+    return line(**({"digits": who} | {column: field}))
+
+
 CANONICAL = st.builds(line, IDS, valid_until=st.sampled_from(["", "2027-03-20"]))
+ONE_ODD = st.sampled_from(list(FIELDS)).flatmap(
+    lambda column: st.builds(
+        lambda who, field: one_odd(who, column, field),
+        st.integers(1, 10**9 - 1).map(national),
+        FIELDS[column],
+    )
+)
 SPOILT = st.tuples(
-    CANONICAL | st.tuples(*FIELDS.values()).map(",".join),
+    CANONICAL | ONE_ODD,
     st.integers(0, 80),
     st.sampled_from(["", '"', ",", "\n", "\r", "\0", "x", "۱", " ", "é", '""']),
 ).map(lambda spoilt: spoilt[0][: spoilt[1]] + spoilt[2] + spoilt[0][spoilt[1] :])
-QUOTED = st.tuples(*FIELDS.values()).map(lambda fields: ",".join(f'"{f}"' for f in fields))
-LINES = st.lists(
-    CANONICAL | st.tuples(*FIELDS.values()).map(",".join) | SPOILT | QUOTED, max_size=9
-)
+QUOTED = ONE_ODD.map(lambda row: ",".join(f'"{field}"' for field in row.split(",")))
+LINES = st.lists(CANONICAL | ONE_ODD | SPOILT | QUOTED, max_size=12)
 
 
 @settings(max_examples=200, deadline=None)
@@ -228,6 +271,62 @@ def test_canonical_rows_are_decided_in_bulk(quote: str, extra: str) -> None:
             reader = QuickReader(Header.read("people.csv", header.values), NOW)
             decided = len(reader.read(block).lines)
     assert decided == len(lines)
+
+
+@pytest.mark.parametrize(
+    ("column", "fields"),
+    [
+        ("updated_at", TIMES_TOLD),
+        ("valid_until", DATES_TOLD),
+        ("digits", IDS_TOLD),
+        (
+            "branch",
+            [
+                "",
+                "0",
+                "65534",
+                "65535",
+                "00012",
+                "000000012",
+                "0000000123",
+                "123456789",
+                "1234567890",
+                "12a",
+                "-1",
+            ],
+        ),
+        ("status", ["active", "INACTIVE", "Pending", "activ", "inactivee", " active", "active\0"]),
+        ("kind", ["main", "dependant", "Voluntary", "PENSIONER", "dependent", "dependantt", "mai"]),
+    ],
+)
+def test_each_form_of_a_field(column: str, fields: list[str]) -> None:
+    """Every form of a field that is at an edge is decided alike, alone on its row."""
+    for field in fields:
+        alike((HEADER + "\n" + one_odd(national(3), column, field) + "\n").encode(), 1 << 20)
+
+
+INNER = line(national(50)) + ",n"
+WITHIN = [
+    f'"x\r\n{INNER}\r\ny"',  # an ordinary line within the quotes of another row
+    f'"x\n{INNER}',  # quotes that are never closed
+    f'"\n{INNER}\n{INNER}\n"',
+    f'"x\n{INNER}\n""\n{INNER}\n"',
+    'a "b',
+    '"a" b',
+    '"a""b"',
+    '""',
+    '"',
+]
+
+
+@pytest.mark.parametrize("note", WITHIN)
+@pytest.mark.parametrize("size", [40, 100, 1 << 20])
+def test_lines_within_quotes(note: str, size: int) -> None:
+    """A line that looks like a row, but lies within the quotes of another, is nobody."""
+    notes = ["n", note, "n", note, "n"]
+    lines = [f"{line(national(n))},{text}" for n, text in enumerate(notes, 1)]
+    content = "\n".join([HEADER + ",note", *lines, *(f"{row},n" for row in covered(30, first=60))])
+    alike(content.encode() + b"\n", size)
 
 
 @given(st.integers(0, 10**9 - 1), st.integers(0, 9))

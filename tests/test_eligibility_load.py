@@ -311,6 +311,31 @@ def test_cancelled(redis: RunningRedis) -> None:
     with_redis(redis, play)
 
 
+def test_counted_bucket_by_bucket(redis: RunningRedis) -> None:
+    """One person too many here and one too few there is no load that stands."""
+
+    async def play(link: Redis) -> None:
+        class Misplacing:
+            script = link.script
+            counted = False
+
+            def send(self, *args: Arg) -> asyncio.Future[Reply]:
+                if args[0] == b"HLEN" and isinstance(args[1], bytes) and not self.counted:
+                    self.counted = True
+                    last = args[1][:-1] + b"2"
+                    drops = "redis.call('HDEL', KEYS[1], redis.call('HKEYS', KEYS[1])[2])"
+                    link.send("HSET", args[1], 999_999_999, "x")
+                    link.send("EVAL", drops, 1, last)
+                return link.send(*args)
+
+        with pytest.raises(
+            LoadFailed, match="holds 300 people where 300 were written, and 2 of 4 "
+        ):
+            await load_text(Misplacing(), csv_of(covered(300)), state=link)
+
+    with_redis(redis, play)
+
+
 def test_saved(redis: RunningRedis, tmp_path: Path) -> None:
     """When a load is over its people are on disk: a Redis started from there knows them all."""
 
