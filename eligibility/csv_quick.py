@@ -12,7 +12,7 @@ csv_rows.py, which alone rejects.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import numpy as np
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from eligibility.buckets import NINE, NINE_FACTOR, TWELVE, TWELVE_FACTOR
 from eligibility.csv_lines import MAX_LINE, Block
 from eligibility.csv_rows import AHEAD, KINDS, STATUSES, Header
+from eligibility.csv_words import FIRST, SMALL, ZEROS, Mask, Offsets, Shape, Words, eight, two, word
 from eligibility.record import (
     FIRST_DAY,
     LAST_DAY,
@@ -31,59 +32,30 @@ from eligibility.record import (
 )
 from eligibility.spool import ROW
 
-Words = NDArray[np.uint64]
-Offsets = NDArray[np.int64]
-Mask = NDArray[np.bool_]
-
 _PACKED: Final = np.dtype(
     [("head", "u1"), ("days", ">u2"), ("branch", ">u2"), ("high", "u1"), ("low", ">u4")]
 )
 """The record of record.py."""
 
 
-def _word(characters: bytes) -> int:
-    return int.from_bytes(characters, "little")
-
-
-class _Shape:
-    """A form of up to eight characters: `d` is a digit, `?` anything, all else itself."""
-
-    def __init__(self, form: str) -> None:
-        self._mask = np.uint64(_word(bytes({"d": 0xF0, "?": 0}.get(c, 0xFF) for c in form)))
-        self._want = np.uint64(_word(bytes({"d": 0x30, "?": 0}.get(c, ord(c)) for c in form)))
-        # 0x3A to 0x3F are no digits: six more, and they leave the row of those that are.
-        self._six = np.uint64(_word(bytes(6 * (c == "d") for c in form)))
-
-    def fits(self, words: Words) -> Mask:
-        """Which words have the form."""
-        same: Mask = (words & self._mask) == self._want
-        same &= ((words + self._six) & self._mask) == self._want
-        return same
-
-
-_EIGHT: Final = _Shape("dddddddd")
-_TWO: Final = _Shape("dd")
-_FOUR: Final = _Shape("dddd")
-_YEAR_MONTH: Final = _Shape("dddd-dd-")
-_TIME: Final = _Shape("dd:dd:dd")
-_OFFSET: Final = _Shape("?dd:dd")
-_OFFSET_HOURS: Final = _Shape("?dd")
+_TWO: Final = Shape("dd")
+_FOUR: Final = Shape("dddd")
+_YEAR_MONTH: Final = Shape("dddd-dd-")
+_TIME: Final = Shape("dd:dd:dd")
+_OFFSET: Final = Shape("?dd:dd")
+_OFFSET_HOURS: Final = Shape("?dd")
 
 _QUOTE, _POINT, _T, _BLANK, _Z, _PLUS, _MINUS = b'".T Z+-'
-_SMALL: Final = np.array([_word(b" " * n) for n in range(9)], np.uint64)
-"""The bit that makes a letter small, in the first n characters."""
-_FIRST: Final = np.array([(1 << 8 * n) - 1 for n in range(9)], np.uint64)
-_DIGITS: Final = np.uint64(0x0F0F_0F0F_0F0F_0F0F)
-_PAIRS: Final = np.uint64(0x00FF_00FF_00FF_00FF)
-_FOURS: Final = np.uint64(0x0000_FFFF_0000_FFFF)
-_ZEROS: Final = np.array([_word(b"0" * n) for n in range(9)], np.uint64)
-
 _YEARS: Final = LAST_DAY.year - FIRST_DAY.year + 1
 _DAY: Final = np.zeros(_YEARS << 9, np.int64)
 """Of a year, a month and a day of it: the day as it is packed; 0 where there is no such day."""
-for _ordinal in range(FIRST_DAY.toordinal(), LAST_DAY.toordinal() + 1):
-    _date = date.fromordinal(_ordinal)
-    _DAY[(_date.year - FIRST_DAY.year) << 9 | _date.month << 5 | _date.day] = days_of(_date)
+_every = np.arange(str(FIRST_DAY), str(LAST_DAY + timedelta(1)), dtype="datetime64[D]")
+_months = _every.astype("datetime64[M]")
+_DAY[
+    (_every.astype("datetime64[Y]").astype(np.int64) + 1970 - FIRST_DAY.year) << 9
+    | (_months.astype(np.int64) % 12 + 1) << 5
+    | (_every - _months).astype(np.int64) + 1
+] = np.arange(days_of(FIRST_DAY), days_of(LAST_DAY) + 1)
 _DAY_1970: Final = days_of(date(1970, 1, 1))
 _TEHRAN: Final = 12_600
 """Seconds that Tehran is ahead."""
@@ -197,25 +169,10 @@ class _Fields:
         self.split = quotes == 0
 
 
-def _eight(words: Words) -> tuple[Words, Mask]:
-    """The numbers that eight digits make, 0 where they are none; and where they are."""
-    sound = _EIGHT.fits(words)
-    words = words & _DIGITS
-    words[~sound] = 0
-    words = (words * 10 + (words >> 8)) & _PAIRS
-    words = (words * 100 + (words >> 16)) & _FOURS
-    return (words * 10_000 + (words >> 32)) & _FIRST[4], sound
-
-
-def _two(words: Words, shift: int = 0) -> Words:
-    """The number that two digits make, `shift` bits from the beginning."""
-    return (words >> shift & 15) * 10 + (words >> (shift + 8) & 15)
-
-
 def _places(fields: _Fields, column: int) -> tuple[Words, Mask, Mask]:
     """Places, which of them are foreigners', and which are sound."""
     left, length = fields.bare(column)
-    head, sound = _eight(fields.words(left))
+    head, sound = eight(fields.words(left))
     tail = fields.words(left + 8)
     nine, check = head * 10 + (tail & 15), tail >> 8 & 15
     ten = sound & (length == 10) & _TWO.fits(tail)
@@ -230,7 +187,7 @@ def _places(fields: _Fields, column: int) -> tuple[Words, Mask, Mask]:
     some = np.flatnonzero(foreign)
     # The product has 80 bits: six digits of the number at a time.
     first, last = head[some] // 100, head[some] % 100 * 10_000
-    last += _two(tail[some]) * 100 + _two(tail[some], 16)
+    last += two(tail[some]) * 100 + two(tail[some], 16)
     product = first * TWELVE_FACTOR % TWELVE * 1_000_000 + last * TWELVE_FACTOR
     place[some] = product % TWELVE
     return place, foreign, ten | foreign
@@ -242,12 +199,12 @@ def _codes(
     """The codes of words of up to nine letters, large or small."""
     left, length = fields.bare(column)
     shown = np.minimum(length, 8)
-    words = fields.words(left) & _FIRST[shown] | _SMALL[shown]
+    words = fields.words(left) & FIRST[shown] | SMALL[shown]
     ninth = fields.octets[left + 8] | 0x20
     found = np.zeros(len(left), np.uint8)
     sound = np.zeros(len(left), np.bool_)
     for name, code in codes.items():
-        same = (words == _word(name[:8].encode())) & (length == len(name))
+        same = (words == word(name[:8].encode())) & (length == len(name))
         if len(name) > 8:
             same &= ninth == ord(name[8])
         found[same] = code
@@ -259,8 +216,8 @@ def _dates(fields: _Fields, left: Offsets) -> Offsets:
     """The days of the dates at these offsets, 0 where there is none."""
     words, tail = fields.words(left), fields.words(left + 8)
     sound = _YEAR_MONTH.fits(words) & _TWO.fits(tail)
-    year = _two(words) * 100 + _two(words, 16) - FIRST_DAY.year  # wraps where it is earlier
-    month, day = _two(words, 40), _two(tail)
+    year = two(words) * 100 + two(words, 16) - FIRST_DAY.year  # wraps where it is earlier
+    month, day = two(words, 40), two(tail)
     sound &= (year < _YEARS) & (month <= 12) & (day <= 31)
     return _DAY[np.where(sound, year << 9 | month << 5 | day, 0)]
 
@@ -276,7 +233,7 @@ def _branches(fields: _Fields, column: int) -> tuple[Words, Mask]:
     left, length = fields.bare(column)
     shown = np.clip(length, 1, 8)
     lacking = 8 - shown
-    number, sound = _eight(fields.words(left) << (8 * lacking).view(np.uint64) | _ZEROS[lacking])
+    number, sound = eight(fields.words(left) << (8 * lacking).view(np.uint64) | ZEROS[lacking])
     sound &= (length >= 1) & (length <= 8) & (number < NO_BRANCH)
     number[~sound] = NO_BRANCH
     return number, sound | (length == 0)
@@ -289,7 +246,7 @@ def _moments(fields: _Fields, column: int) -> tuple[Offsets, Mask]:
     plain = length == 10
     words = fields.words(left + 11)
     between = fields.octets[left + 10]
-    hour, minute, second = _two(words), _two(words, 24), _two(words, 48)
+    hour, minute, second = two(words), two(words, 24), two(words, 48)
     timed = (length >= 19) & _TIME.fits(words) & ((between == _T) | (between == _BLANK))
     timed &= (hour < 24) & (minute < 60) & (second < 60)
     time = np.where(timed, hour * 3600 + minute * 60 + second, 0).view(np.int64)
@@ -317,7 +274,7 @@ def _offsets(fields: _Fields, at: Offsets, length: Offsets) -> tuple[Offsets, Ma
     """Seconds that a zone is ahead of UTC; where none is named, Tehran's."""
     at = np.maximum(at, 0)
     words = fields.words(at)
-    sign, hours, minutes = words & 0xFF, _two(words, 8), _two(words, 32)
+    sign, hours, minutes = words & 0xFF, two(words, 8), two(words, 32)
     full = (length == 6) & _OFFSET.fits(words) & (minutes < 60)
     short = (length == 3) & _OFFSET_HOURS.fits(words)
     signed = (full | short) & ((sign == _PLUS) | (sign == _MINUS)) & (hours < 24)
