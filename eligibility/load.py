@@ -172,6 +172,7 @@ class _Loading:
         if self._as_of > now:
             raise LoadRefused("The export cannot have been true at a time that is yet to come.")
         self._accepted = False
+        self._freed: list[int] = []
 
     async def run(
         self, spool: Spool, lease: str, token: str, choose: Choose, catch_up: CatchUp | None
@@ -183,7 +184,7 @@ class _Loading:
         number = await self._generations.allocate(lease)
         if not self._options.keep_previous:
             await self._generations.drop_previous(lease)
-        freed = await self._generations.free_leftovers(lease)
+        self._freed = await self._generations.free_leftovers(lease)
         try:
             whole = await self._build(spool, lease, number, token)
             if catch_up is not None:
@@ -204,7 +205,7 @@ class _Loading:
         with suppress(*_FAULTS):
             await self._generations.free_leftovers(lease)
         listed = self._rejects.rejected + self._rejects.superseded
-        return Loaded(ready, rows, self._rejects.path if listed else None, tuple(freed))
+        return Loaded(ready, rows, self._rejects.path if listed else None, tuple(self._freed))
 
     async def _clear_away(self, lease: str, number: int) -> None:
         """Free what a load that failed has left; its facts at least, so that no list has it."""
@@ -298,11 +299,13 @@ class _Loading:
             return changes
         if not self._options.accept:
             lines = "".join(f"\n  {line}" for line in changes.table())
+            freed = ", ".join(map(str, self._freed))
             raise LoadRefused(
                 f"{self._source.name} would change what {changes} of the people are told today, "
                 f"against generation {now.number}, which answers:{lines}\n"
                 f"That is more than {self._options.max_changed_share:.2%} (max_changed_share), so "
                 "nothing was loaded; if it is right, load it with --accept."
+                + (f" Generation {freed} was freed to make room." if freed else "")
             )
         self._accepted = True
         return changes

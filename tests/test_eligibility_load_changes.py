@@ -82,6 +82,23 @@ def test_far_more_changes(redis: RunningRedis) -> None:
     with_redis(redis, play)
 
 
+def test_refused_after_room_was_made(redis: RunningRedis) -> None:
+    """Whoever cannot go back any more is told so."""
+
+    async def play(link: Redis) -> None:
+        for first in (1, 2):
+            await load_text(link, csv_of(covered(150, first=first)))
+        with pytest.raises(LoadRefused, match="Generation 1 was freed to make room"):
+            await load_text(link, csv_of(covered(150, first=500)), CAUTIOUS)
+        assert [one.number for one in await Generations(link, link).known()] == [2]
+        keeping = replace(CAUTIOUS, keep_previous=True)
+        with pytest.raises(LoadRefused) as refused:
+            await load_text(link, csv_of(covered(150, first=500)), keeping)
+        assert "freed" not in str(refused.value)
+
+    with_redis(redis, play)
+
+
 def test_few_changes(redis: RunningRedis) -> None:
     """An export that changes few is loaded, accepted by nobody, and says what it changed."""
 
