@@ -71,7 +71,9 @@ async def load_text(
     text: str | bytes,
     options: LoadOptions = AS_OF_NOW,
     state: Commands | None = None,
+    *,
     catch_up: CatchUp | None = None,
+    clock: Callable[[], datetime] = lambda: NOW,
 ) -> tuple[Loaded, str]:
     """Load a file with this content; what was loaded, and the text of its rejects file."""
     with tempfile.TemporaryDirectory() as folder:
@@ -82,7 +84,7 @@ async def load_text(
                 cache,
                 state or cache,
                 spools,
-                clock=lambda: NOW,
+                clock=clock,
                 options=options,
                 catch_up=catch_up,
             )
