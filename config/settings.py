@@ -150,6 +150,7 @@ class LoadSection:
 
     max_reject_share: float = field(metadata=within(0, 1))
     max_shrink_share: float = field(metadata=within(0, 1))
+    max_changed_share: float = field(metadata=within(0, 1))
 
 
 @dataclass(frozen=True, slots=True)

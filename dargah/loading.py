@@ -1,26 +1,15 @@
-"""A load as an operator sees it: a progress bar, then one line."""
+"""A load as an operator sees it: its progress, then what it came to."""
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-
 from config.settings import Settings
 from dargah.failures import Failure
+from dargah.load_progress import load_progress
 from dargah.wiring import clock, place_of, stores_of
 from eligibility.catch_up import CatchUp
-from eligibility.load import Loaded, LoadOptions, Stage, load
-from eligibility.load import Progress as Watch
+from eligibility.comparison import Changes
+from eligibility.load import Loaded, LoadOptions, Progress, Stage, load
 from eligibility.load_errors import LoadError
 from state.errors import ReplyError
 
@@ -32,22 +21,18 @@ async def load_file(
     settings: Settings,
     path: Path,
     options: LoadOptions,
-    watch: Watch = lambda stage, done, total: None,
+    watch: Progress = lambda stage, done, total: None,
 ) -> Loaded:
     """Load a file through the ordinary loader, with a bar; `watch` is told what the bar is told.
 
     Raises Failure.
     """
     async with stores_of(settings, timeout=PATIENCE) as stores:
-        with _progress() as bar:
-            tasks: dict[Stage, TaskID] = {}
+        with load_progress() as shown:
 
             def advance(stage: Stage, done: int, total: int | None) -> None:
                 watch(stage, done, total)
-                if stage not in tasks:
-                    _finish(bar, tasks)
-                    tasks[stage] = bar.add_task(stage.value, total=total)
-                bar.update(tasks[stage], completed=done, total=total)
+                shown.advance(stage, done, total)
 
             try:
                 loaded = await load(
@@ -69,12 +54,11 @@ async def load_file(
                 cause = error.__cause__
                 place = place_of(settings, cause) if isinstance(cause, ReplyError) else ""
                 raise Failure(f"{str(error).removesuffix('.')}{place}.") from None
-            _finish(bar, tasks)
     return loaded
 
 
 def summary(loaded: Loaded) -> str:
-    """What was loaded, in one line."""
+    """What was loaded, what that changed and what was freed, in a line or some."""
     generation = loaded.generation
     line = (
         f"Generation {generation.number} answers: {generation.people:,} people from "
@@ -87,27 +71,17 @@ def summary(loaded: Loaded) -> str:
             f"; {generation.duplicates:,} duplicates left out (of each person the newest row "
             "answers; of equally new ones the last)"
         )
-    return line + (f"; see {loaded.rejects}." if loaded.rejects else ".")
+    line += f"; see {loaded.rejects}." if loaded.rejects else "."
+    if generation.changes:
+        line += f"\n{changed(generation.changes)}."
+    if loaded.freed:
+        numbers = ", ".join(map(str, loaded.freed))
+        line += f"\nFreed to make room: generation {numbers} (--keep-previous keeps one)."
+    return line
 
 
-def _progress() -> Progress:
-    """On a terminal a live bar; elsewhere nothing, since a log has no use for one."""
-    console = Console(stderr=True)
-    return Progress(
-        SpinnerColumn(),
-        TextColumn("{task.description:<9}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        disable=not sys.stderr.isatty(),
-    )
-
-
-def _finish(bar: Progress, tasks: dict[Stage, TaskID]) -> None:
-    for task in tasks.values():
-        found = bar.tasks[task]
-        if not found.finished:
-            bar.update(task, total=found.total or 1, completed=found.total or 1)
+def changed(changes: Changes) -> str:
+    """How many people are told something else, in one line without a full stop."""
+    line = f"Against generation {changes.against}, {changes} of the people are told something else"
+    kinds = ", ".join(changes.table())
+    return f"{line}: {kinds}" if kinds else line

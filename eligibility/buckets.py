@@ -33,17 +33,17 @@ WHOLE: Final = b"w"
 
 NINE: Final = 10**9
 TWELVE: Final = 10**12
-_NINE_FACTOR: Final = 618_033_989
-_TWELVE_FACTOR: Final = 618_033_988_749
-_NINE_INVERSE: Final = pow(_NINE_FACTOR, -1, NINE)
-_TWELVE_INVERSE: Final = pow(_TWELVE_FACTOR, -1, TWELVE)
+NINE_FACTOR: Final = 618_033_989
+TWELVE_FACTOR: Final = 618_033_988_749
+_NINE_INVERSE: Final = pow(NINE_FACTOR, -1, NINE)
+_TWELVE_INVERSE: Final = pow(TWELVE_FACTOR, -1, TWELVE)
 
 
 def spread(national_id: NationalId) -> int:
     """q: the person's place among 10**9 (or, of twelve digits, 10**12) places."""
     if len(national_id.digits) == 10:
-        return national_id.number // 10 * _NINE_FACTOR % NINE
-    return national_id.number * _TWELVE_FACTOR % TWELVE
+        return national_id.number // 10 * NINE_FACTOR % NINE
+    return national_id.number * TWELVE_FACTOR % TWELVE
 
 
 def _width(space: int, people: int) -> int:
@@ -109,7 +109,7 @@ class Layout:
     def address(self, national_id: NationalId) -> tuple[bytes, bytes]:
         """The key and the field of a person."""
         if len(national_id.digits) == 10:
-            q = national_id.number // 10 * _NINE_FACTOR % NINE  # spread(), without its call
+            q = national_id.number // 10 * NINE_FACTOR % NINE  # spread(), without its call
             width = self.width
             return self._key_of_national % (q // width), b"%d" % (q % width)
         q = spread(national_id)

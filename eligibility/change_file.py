@@ -14,8 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from eligibility.csv_lines import MAX_LINE, Fields
+from eligibility.csv_lines import rows as csv_rows
 from eligibility.csv_rows import COLUMNS, Header, Rejected, RowReader
-from eligibility.csv_source import MAX_LINE, CsvSource, Fields
+from eligibility.csv_source import CsvSource
 from eligibility.load_errors import LoadRefused
 from eligibility.rejects import Rejects
 from persian.digits import to_ascii_digits
@@ -46,7 +48,7 @@ def _has_json(path: Path) -> bool:
 def _csv(
     source: CsvSource, rejects: Rejects, now: datetime, size: int
 ) -> Iterator[tuple[list[str] | None, float]]:
-    rows = source.rows()
+    rows = csv_rows(source)
     first = next(rows, None)
     if not isinstance(first, Fields):
         raise LoadRefused(f"{source.path} does not begin with a header of column names.")

@@ -32,7 +32,7 @@ COLUMNS: Final = ("national_id", "status", "valid_until", "kind", "branch", "upd
 SHORTEST_ROW: Final = 36
 """Bytes of the shortest line that can be accepted: ten digits, `active`, `main`, a plain date."""
 
-_AHEAD: Final = timedelta(days=1)
+AHEAD: Final = timedelta(days=1)
 """A registry's clock may be ahead of ours, and its export may be dated in another zone."""
 
 _MAX_DATES_KEPT: Final = 10_000
@@ -92,7 +92,7 @@ class RowReader:
         self._header = header
         self._pad_ids = pad_ids
         self._now = hundredths_of(now)
-        self._latest = hundredths_of(now + _AHEAD)
+        self._latest = hundredths_of(now + AHEAD)
         self._days: dict[str, int] = {"": 0}
 
     def read(self, fields: list[str]) -> Person:
@@ -103,15 +103,15 @@ class RowReader:
         ):
             raise Rejected("", f"has {len(fields)} fields where the header has {header.columns}")
         person = self._person(fields[header.national_id])
-        status = _STATUSES.get(fields[header.status])
+        status = STATUSES.get(fields[header.status])
         if status is None:
-            status = _code(_STATUSES, "status", fields[header.status])
+            status = _code(STATUSES, "status", fields[header.status])
         days = self._days.get(fields[header.valid_until])
         if days is None:
             days = self._valid_until(fields[header.valid_until])
-        kind = _KINDS.get(fields[header.kind])
+        kind = KINDS.get(fields[header.kind])
         if kind is None:
-            kind = _code(_KINDS, "kind", fields[header.kind])
+            kind = _code(KINDS, "kind", fields[header.kind])
         branch = _branch(fields[header.branch])
         updated = self._updated_at(fields[header.updated_at])
         # A clock that is ahead decides which row is newer, but is not told to anybody.
@@ -172,8 +172,8 @@ class RowReader:
         return updated
 
 
-_STATUSES: Final[dict[str, int]] = {status.value: code for status, code in STATUS_CODES.items()}
-_KINDS: Final[dict[str, int]] = {kind.value: code for kind, code in KIND_CODES.items()}
+STATUSES: Final[dict[str, int]] = {status.value: code for status, code in STATUS_CODES.items()}
+KINDS: Final[dict[str, int]] = {kind.value: code for kind, code in KIND_CODES.items()}
 _ID_REASONS: Final = {
     "characters": "is empty or holds something other than digits",
     "length": "has neither 10 digits nor 12",

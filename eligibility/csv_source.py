@@ -1,19 +1,17 @@
 """
-A CSV file as it comes: gzip or plain, UTF-8 or UTF-16, any line ends, read in bounded pieces.
+A CSV file as it comes: gzip or plain, UTF-8 or UTF-16, as pieces of UTF-8 text.
 
-    file ─▶ digest and position ─▶ gunzip ─▶ text ─▶ lines ─▶ rows of fields
+    file ─▶ digest and position ─▶ gunzip ─▶ UTF-8, proven ─▶ pieces of some megabytes
 
-Nothing is held but the row being read. A line that is too long, and a quote that is never closed,
-cost their own row and no other.
+A piece ends anywhere between two characters; the lines in it are csv_lines.py's.
 """
 
-import csv
+import codecs
 import gzip
 import hashlib
 import io
 import os
 import zlib
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,37 +20,33 @@ from typing import Any, Final, cast
 
 from eligibility.load_errors import LoadRefused
 
-MAX_LINE: Final = 65_536
-"""Characters in a line. Ours are about 60; extra columns may be long."""
+PIECE: Final = 4 << 20
+"""Bytes of a piece: enough for numpy, and a small share of a processor's caches."""
 
-MAX_LINES_QUOTED: Final = 20
-"""Lines that a row with line ends inside quotes may stretch over."""
-
-_READ_AHEAD: Final = 1 << 20
+_READ_AHEAD: Final = 1 << 18
 _MOST_PACKED: Final = 1032
 """Bytes of text in a byte of gzip, at the most."""
 
-_EMPTY: Final = ", \t\r\n"
+_USUALLY_PACKED: Final = 8
+
 _GZIP: Final = b"\x1f\x8b"
 _WORKBOOK: Final = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 """How .xlsx, which is a zip, and the older .xls begin."""
-_UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
+_UTF_16: Final = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Fields:
-    """A row that could be split. `row` is its number as a spreadsheet shows it: 1 is the first."""
+class Piece:
+    """Some of the text, UTF-8; `left` bytes of text follow it at the most.
 
-    row: int
-    values: list[str]
+    `last` where none follows; `not_in` is then the encoding in which the file does not go on,
+    "" where it is at its end.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A row that could not be split, and why."""
-
-    row: int
-    reason: str
+    text: bytes
+    left: int
+    last: bool = False
+    not_in: str = ""
 
 
 class _Digested(io.RawIOBase):
@@ -94,13 +88,11 @@ class CsvSource:
         try:
             self._before = os.fstat(self._file.fileno())
             self._raw = _Digested(self._file)
-            self._text = self._decoded(io.BufferedReader(self._raw, _READ_AHEAD // 4))
+            self._given = 0
+            self._bytes = self._unpacked(io.BufferedReader(self._raw, _READ_AHEAD))
         except BaseException:
             self._file.close()
             raise
-        self._pushed_back: deque[str] = deque()
-        self._row = 0
-        self._open_end = False
 
     def __enter__(self) -> "CsvSource":
         return self
@@ -119,6 +111,11 @@ class CsvSource:
         return self._before.st_size
 
     @property
+    def text_expected(self) -> int:
+        """Bytes of text in the file, roughly."""
+        return self.size * (_USUALLY_PACKED if self._compressed else 1)
+
+    @property
     def modified(self) -> float:
         """When the file was last written, seconds since 1970."""
         return self._before.st_mtime
@@ -128,49 +125,40 @@ class CsvSource:
         """Bytes read so far, of `size`."""
         return self._raw.read_so_far
 
-    @property
-    def text_left(self) -> int:
-        """Bytes of text that can follow at the most, those read ahead included."""
-        left = self.size - self.position + _READ_AHEAD
-        return left * _MOST_PACKED if self._compressed else left
-
-    @property
-    def ends_open(self) -> bool:
-        """Whether the row just given is the file's last and has no line end after it.
-
-        So ends a file that was cut short; and, since some programs write none, one that is whole.
-        """
-        return self._open_end and not self._pushed_back
-
     def sha256(self) -> str:
-        """The hash of the bytes read so far: of the file, once its rows are all read."""
+        """The hash of the bytes read so far: of the file, once its pieces are all read."""
         return self._raw.sha256()
 
-    def rows(self) -> Iterator[Fields | Unreadable]:
-        """The rows that are left. Empty ones are counted, as in a spreadsheet, and left out.
+    def pieces(self, size: int = PIECE) -> Iterator[Piece]:
+        """The text, of `size` bytes of the unpacked file a piece.
 
         Raises LoadRefused for a file that is damaged, or that changed while it was read.
         """
-        while line := self._line():
-            self._row += 1
-            if len(line) > MAX_LINE:
-                self._skip_rest(line)
-                yield Unreadable(self._row, f"is longer than {MAX_LINE} characters")
-            elif '"' in line:
-                yield self._quoted(line)
-            elif line.strip(_EMPTY):
-                yield Fields(self._row, line.rstrip("\r\n").split(","))
+        encoding = "utf-8"
+        head = self._read(max(size, len(codecs.BOM_UTF8)))
+        if head[:2] in _UTF_16:
+            encoding = _UTF_16[head[:2]]
+            head = head[2:]
+        decoder = codecs.getincrementaldecoder(encoding)()
+        head = head.removeprefix(codecs.BOM_UTF8)
+        try:
+            yield Piece(_utf_8(decoder, head, encoding), self._left(encoding))
+            while read := self._read(size):
+                yield Piece(_utf_8(decoder, read, encoding), self._left(encoding))
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError as error:
+            yield self._broken(error, encoding)
+            return
         after = os.fstat(self._file.fileno())
         if (after.st_size, after.st_mtime_ns) != (self._before.st_size, self._before.st_mtime_ns):
             raise LoadRefused(f"{self.path} changed while it was being read; load it again.")
+        yield Piece(b"", 0, last=True)
 
-    def _decoded(self, file: io.BufferedReader) -> io.TextIOWrapper:
+    def _unpacked(self, file: io.BufferedReader) -> io.BufferedReader:
         head = file.peek(4)[:4]
         self._compressed = head[:2] == _GZIP
         if self._compressed:
-            file = io.BufferedReader(
-                cast(io.RawIOBase, gzip.GzipFile(fileobj=file)), _READ_AHEAD // 4
-            )
+            file = io.BufferedReader(cast(io.RawIOBase, gzip.GzipFile(fileobj=file)), _READ_AHEAD)
             try:
                 head = file.peek(4)[:4]
             except (OSError, EOFError, zlib.error):
@@ -184,57 +172,44 @@ class CsvSource:
             raise LoadRefused(f"{self.path} is named .gz but is no gzip file.")
         if not head:
             raise LoadRefused(f"{self.path} is empty.")
-        if head[:2] in _UTF_16:
-            return io.TextIOWrapper(file, encoding="utf-16", newline="")
-        # Undecodable bytes come out as lone surrogates, so that their row can be named.
-        return io.TextIOWrapper(file, "utf-8-sig", errors="surrogateescape", newline="")
+        return file
 
-    def _line(self) -> str:
-        if self._pushed_back:
-            return self._pushed_back.popleft()
+    def _read(self, size: int) -> bytes:
         try:
-            line = self._text.readline(MAX_LINE + 1)
-        except UnicodeError:
-            raise self._undecodable("UTF-16, which its first bytes announce") from None
+            read = self._bytes.read(size)
         except (EOFError, zlib.error, gzip.BadGzipFile):
             raise self._damaged() from None
         except OSError as error:
             raise LoadRefused(f"{self.path} cannot be read: {error.strerror}.") from None
-        if line:
-            self._open_end = line[-1] not in "\r\n"
-        if not line.isascii():
-            try:
-                line.encode("utf-8")
-            except UnicodeEncodeError:
-                raise self._undecodable("UTF-8 (Windows-1256, perhaps?)") from None
-        return line
+        self._given += len(read)
+        return read
 
-    def _skip_rest(self, line: str) -> None:
-        while line and line[-1] not in "\r\n":
-            line = self._line()
+    def _left(self, encoding: str) -> int:
+        """Bytes of text that can follow at the most, those read ahead included."""
+        if self._compressed:
+            left = (self.size - self.position + _READ_AHEAD) * _MOST_PACKED
+        else:
+            left = self.size - self._given
+        # Two bytes of UTF-16 are three of UTF-8 at the most.
+        return left if encoding == "utf-8" else 2 * left
 
-    def _quoted(self, line: str) -> Fields | Unreadable:
-        """A row with quotes, whose fields may hold commas, quotes and line ends."""
-        lines = [line]
-        while True:
-            text = "".join(lines)
-            try:
-                return Fields(self._row, next(csv.reader([text], strict=True)))
-            except (csv.Error, StopIteration):
-                more = len(lines) < MAX_LINES_QUOTED and len(text) <= MAX_LINE and self._line()
-            if not more:
-                self._pushed_back.extendleft(reversed(lines[1:]))
-                return Unreadable(self._row, "has a quote that is out of place or never closed")
-            lines.append(more)
-
-    def _undecodable(self, encoding: str) -> LoadRefused:
-        return LoadRefused(
-            f"{self.path}, row {self._row + 1}: the text is not {encoding}; "
-            "save the file as UTF-8 and load it again."
-        )
+    def _broken(self, error: UnicodeDecodeError, encoding: str) -> Piece:
+        """What can still be read before the text that cannot."""
+        told = "UTF-8 (Windows-1256, perhaps?)"
+        if encoding != "utf-8":
+            told = "UTF-16, which its first bytes announce"
+        readable = error.object[: error.start].decode(encoding)
+        return Piece(readable.encode(), 0, last=True, not_in=told)
 
     def _damaged(self) -> LoadRefused:
         return LoadRefused(
             f"{self.path} is damaged or cut short: it cannot be unpacked to its end; "
             "fetch it again."
         )
+
+
+def _utf_8(decoder: codecs.IncrementalDecoder, read: bytes, encoding: str) -> bytes:
+    """What was read, as UTF-8 that ends between two characters. Raises UnicodeDecodeError."""
+    if encoding == "utf-8" and read.isascii() and not decoder.getstate()[0]:
+        return read
+    return decoder.decode(read).encode()

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from eligibility.buckets import Layout
+from eligibility.comparison import Changes
 
 
 class Phase(StrEnum):
@@ -29,7 +30,9 @@ class Generation:
 
     `as_of` is when the export was true; `source` is the file's base name; `sha256` is that of the
     file as it lay on disk, in hexadecimal. `accepted`: it has far fewer people than the one before
-    it, and was loaded because the operator said that this is right.
+    it, or changes far more outcomes, and was loaded because the operator (`accepted_by`, "" where
+    that is not known) said that this is right. `changes`: what it changed against the one that
+    answered before it; None where there was none to compare with.
     """
 
     number: int
@@ -45,6 +48,8 @@ class Generation:
     sha256: str
     phase: Phase
     accepted: bool = False
+    accepted_by: str = ""
+    changes: Changes | None = None
     layout: Layout = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -68,6 +73,8 @@ class Generation:
                 "sha256": self.sha256,
                 "phase": self.phase,
                 "accepted": self.accepted,
+                "accepted_by": self.accepted_by,
+                "changes": self.changes and self.changes.to_facts(),
             }
         )
 
@@ -89,8 +96,10 @@ class Generation:
                 source=str(facts["source"]),
                 sha256=str(facts["sha256"]),
                 phase=Phase(facts["phase"]),
-                # Facts written before there was such a thing lack it.
+                # Facts written before there were such things lack them.
                 accepted=facts.get("accepted") is True,
+                accepted_by=str(facts.get("accepted_by", "")),
+                changes=Changes.from_facts(facts["changes"]) if facts.get("changes") else None,
             )
         except (ValueError, KeyError, TypeError):
             raise BadGeneration("the stored facts of a generation cannot be read") from None

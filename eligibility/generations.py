@@ -54,6 +54,15 @@ _RECORD = Script(
     return 1
     """,
 )
+_DROP_PREVIOUS = Script(
+    "drop_previous_generation",
+    """
+    -- KEYS generations, lease   ARGV lease token
+    if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+    redis.call('HDEL', KEYS[1], 'previous')
+    return 1
+    """,
+)
 _SWITCH = Script(
     "switch_generation",
     """
@@ -156,6 +165,11 @@ class Generations:
         keys = [GENERATIONS_KEY, LEASE_KEY]
         facts = generation.to_json()
         if not await self._state.script(_RECORD, keys, lease, generation.number, facts):
+            raise LeaseLost("the load's lease has ended")
+
+    async def drop_previous(self, lease: str) -> None:
+        """Let free_leftovers have the one before the one that answers. Raises LeaseLost."""
+        if not await self._state.script(_DROP_PREVIOUS, [GENERATIONS_KEY, LEASE_KEY], lease):
             raise LeaseLost("the load's lease has ended")
 
     async def switch(self, lease: str, number: int) -> None:

@@ -1,19 +1,21 @@
 """
 The loader: from a CSV of the registry to a new generation that answers.
 
-    refuse early ─▶ read rows ─▶ spool ─▶ write buckets ─▶ count, read back ─▶ save ─▶ switch
+    refuse early ─▶ read rows ─▶ spool ─▶ make room ─▶ write buckets ─▶ count, read back
+                 ─▶ catch up ─▶ compare outcomes ─▶ save ─▶ switch ─▶ catch up
 
 The generation that answers is untouched until the switch, which is one script. Whatever fails
 before it leaves, at worst, people whom nobody asks for; they are freed at once, or by the next
-load.
+load. Room is made by freeing the generation before it: two lie in the cache at once, not three.
 """
 
 import asyncio
 import errno
+import random
 import secrets
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,20 +23,20 @@ from pathlib import Path
 from typing import Final
 
 from eligibility.buckets import Layout
-from eligibility.csv_rows import SHORTEST_ROW, Header, Rejected, RowReader
-from eligibility.csv_source import CsvSource, Fields
-from eligibility.fill import fill, save, verify
+from eligibility.comparison import Changes, Choose, compare
+from eligibility.csv_source import CsvSource
+from eligibility.fill import fill, verify
 from eligibility.generation import BadGeneration, Generation, Phase
 from eligibility.generations import Generations
 from eligibility.lease import LeaseLost, LeaseTaken, load_lease
 from eligibility.load_errors import LoadError, LoadFailed, LoadRefused
+from eligibility.reading import Reading
 from eligibility.rejects import Rejects
-from eligibility.spool import MAX_ROWS, Spool
+from eligibility.saving import save
+from eligibility.spool import Spool
+from persian.jalali import tehran_date
 from state.commands import Commands
 from state.errors import ReplyError, Unavailable
-
-_ROWS_A_TURN: Final = 1_000
-"""Rows read before the event loop gets its turn: some milliseconds."""
 
 _PAUSES: Final = (0.0, 0.1, 0.5, 1.0)
 """Seconds before each try to clear away after a failure."""
@@ -48,6 +50,7 @@ class Stage(StrEnum):
     READING = "reading"
     WRITING = "writing"
     CHECKING = "checking"
+    COMPARING = "comparing"
     SAVING = "saving"
 
 
@@ -55,29 +58,41 @@ Progress = Callable[[Stage, int, int | None], None]
 """Told the stage, how much of it is done, and of how much (None: unknown)."""
 
 CatchUp = Callable[[Generation], Awaitable[None]]
-"""Puts the changes onto a generation that it has missed: eligibility/catch_up.py."""
+"""Brings changes that are newer than the export into a generation."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadOptions:
     """`max_reject_share` is of the rows, 0 to 1. `as_of` (aware): when the export was true; else
     the time the file was last written. A generation that lacks more than `max_shrink_share` (0 to
-    1) of the people of the one that answers is loaded with `accept` alone."""
+    1) of the people of the one that answers is loaded with `accept` alone; so is one that changes
+    the outcomes of more than `max_changed_share` (0 to 1) of the people. `accepted_by` is who says
+    so, "" if unknown. `keep_previous`: the generation before the one that answers stays in the
+    cache for a rollback while the load runs, though three need room then."""
 
     max_reject_share: float = 0.01
     max_shrink_share: float = 0.1
+    max_changed_share: float = 1.0
     accept: bool = False
+    accepted_by: str = ""
+    keep_previous: bool = False
     pad_ids: bool = False
     as_of: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A load that succeeded. `rejects` is None where every row was loaded."""
+    """A load that succeeded. `rejects` is None where every row was loaded; `freed` are the
+    generations that were freed to make room."""
 
     generation: Generation
     rows: int
     rejects: Path | None
+    freed: tuple[int, ...] = ()
+
+
+def _at_random(total: int, wanted: int) -> Sequence[int]:
+    return sorted(random.SystemRandom().sample(range(total), wanted))
 
 
 async def load(
@@ -89,22 +104,24 @@ async def load(
     clock: Callable[[], datetime],
     options: LoadOptions = LoadOptions(),
     progress: Progress = lambda stage, done, total: None,
-    catch_up: CatchUp | None = None,
     make_token: Callable[[], str] = lambda: secrets.token_hex(5),
+    choose: Choose = _at_random,
+    catch_up: CatchUp | None = None,
 ) -> Loaded:
     """Load a file into a new generation and let it answer.
 
-    `spools` is the folder in the data folder for rows on their way. `catch_up` puts the changes
-    that came after the export onto the new generation, before the switch and right after it. The
-    links should have a time-out of some seconds: a bucket is written at leisure. Raises
-    LoadRefused, LoadFailed.
+    `catch_up` is called with the new generation when its people are counted, so that what it
+    brings is compared and saved; once more before the switch; and right after it.
+
+    `spools` is the folder in the data folder for rows on their way. The links should have a
+    time-out of some seconds: a bucket is written at leisure. Raises LoadRefused, LoadFailed.
     """
     try:
         with CsvSource(path) as source, Rejects(path) as rejects:
-            loading = _Loading(source, rejects, cache, state, clock(), options, progress, catch_up)
+            loading = _Loading(source, rejects, cache, state, clock, options, progress)
             async with load_lease(state, token := make_token()):
-                with Spool(spools) as spool:
-                    return await loading.run(spool, token, make_token())
+                with Spool(spools, source.text_expected) as spool:
+                    return await loading.run(spool, token, make_token(), choose, catch_up)
     except LeaseTaken:
         raise LoadRefused(
             "Another load is running; wait for its end, or a minute if it was killed."
@@ -138,47 +155,59 @@ class _Loading:
         rejects: Rejects,
         cache: Commands,
         state: Commands,
-        now: datetime,
+        clock: Callable[[], datetime],
         options: LoadOptions,
         progress: Progress,
-        catch_up: CatchUp | None,
     ) -> None:
         self._source = source
         self._rejects = rejects
         self._cache = cache
         self._generations = Generations(cache, state)
-        self._now = now
+        self._clock = clock
+        self._now = now = clock()
         self._options = options
         self._progress = progress
-        self._catch_up = catch_up
         written = datetime.fromtimestamp(source.modified, UTC)
         self._as_of = options.as_of or min(written, now)
         if self._as_of > now:
             raise LoadRefused("The export cannot have been true at a time that is yet to come.")
-        self._rows = 0
+        self._accepted = False
+        self._freed: list[int] = []
 
-    async def run(self, spool: Spool, lease: str, token: str) -> Loaded:
+    async def run(
+        self, spool: Spool, lease: str, token: str, choose: Choose, catch_up: CatchUp | None
+    ) -> Loaded:
         """All stages. Raises LoadError, Unavailable, ReplyError, BadGeneration, LeaseLost."""
-        for _ in self._read(spool):
-            self._progress(Stage.READING, self._source.position, self._source.size)
-            await asyncio.sleep(0)
+        rows = await self._read(spool)
         # Rows are people at the most: what is too few already need not be written first.
         await self._shrinks(spool.rows, "at most ")
         number = await self._generations.allocate(lease)
-        await self._generations.free_leftovers(lease)
+        if not self._options.keep_previous:
+            await self._generations.drop_previous(lease)
+        self._freed = await self._generations.free_leftovers(lease)
         try:
-            ready = await self._build(spool, lease, number, token)
+            whole = await self._build(spool, lease, number, token)
+            if catch_up is not None:
+                await catch_up(whole)
+            changes = await self._compared(whole, choose)
+            self._progress(Stage.SAVING, 0, None)
+            await save(self._cache)
+            by = self._options.accepted_by if self._accepted else ""
+            whole = replace(whole, changes=changes, accepted=self._accepted, accepted_by=by)
+            if catch_up is not None:  # a country's save takes a while
+                await catch_up(whole)
+            ready = await self._generations.mark_ready(lease, whole)
         except (LoadError, *_FAULTS, OSError, asyncio.CancelledError):
             await self._clear_away(lease, number)
             raise
         # From here on nothing of it is freed: a switch whose reply is lost may have happened.
         await self._generations.switch(lease, ready.number)
-        if self._catch_up:
-            await self._catch_up(ready)
+        if catch_up is not None:
+            await catch_up(ready)
         with suppress(*_FAULTS):
             await self._generations.free_leftovers(lease)
         listed = self._rejects.rejected + self._rejects.superseded
-        return Loaded(ready, self._rows, self._rejects.path if listed else None)
+        return Loaded(ready, rows, self._rejects.path if listed else None, tuple(self._freed))
 
     async def _clear_away(self, lease: str, number: int) -> None:
         """Free what a load that failed has left; its facts at least, so that no list has it."""
@@ -194,48 +223,24 @@ class _Loading:
         with suppress(*_FAULTS):
             await self._generations.forget(number)
 
-    def _read(self, spool: Spool) -> Iterator[None]:
-        """Read, check and spool the rows, some at a time. Raises LoadRefused, OSError."""
-        name = str(self._source.path)
-        rows = self._source.rows()
-        first = next(rows, None)
-        if not isinstance(first, Fields):
-            raise LoadRefused(f"{name} does not begin with a header of column names.")
-        header = Header.read(name, first.values)
-        reader = RowReader(header, self._now, pad_ids=self._options.pad_ids)
-        for row in rows:
-            self._rows += 1
-            if row.row > MAX_ROWS:
-                raise LoadRefused(f"{name} has more than {MAX_ROWS} rows.")
-            if isinstance(row, Fields):
-                try:
-                    spool.add(reader.read(row.values), row.row)
-                except Rejected as rejected:
-                    self._reject(row.row, rejected.column, rejected.reason)
-            else:
-                self._reject(row.row, "", row.reason)
-            if not self._rows % _ROWS_A_TURN:
-                yield
-        if not self._rows:
-            raise LoadRefused(f"{name} has a header and no people.")
-        if self._rejects.rejected > self._options.max_reject_share * self._rows:
-            raise self._too_many()
-        if not spool.rows:
-            raise LoadRefused(f"{name} has no row that can be loaded; see {self._listed}.")
-
-    def _reject(self, row: int, column: str, reason: str) -> None:
-        if self._source.ends_open:
-            raise LoadRefused(
-                f"{self._source.name}: the file ends in the middle of row {row}: it was cut short; "
-                "nothing was loaded: fetch the whole file and load it."
-            )
-        self._rejects.reject(row, column, reason)
-        most_rows = self._rows + self._source.text_left // SHORTEST_ROW
-        if self._rejects.rejected > self._options.max_reject_share * most_rows:
-            raise self._too_many()
+    async def _read(self, spool: Spool) -> int:
+        """Read, check and spool the rows; how many there are. Raises LoadRefused, OSError."""
+        options = self._options
+        reading = Reading(
+            self._source,
+            self._rejects,
+            spool,
+            self._now,
+            pad_ids=options.pad_ids,
+            max_reject_share=options.max_reject_share,
+        )
+        async with aclosing(reading.run()) as turns:
+            async for _ in turns:
+                self._progress(Stage.READING, self._source.position, self._source.size)
+        return reading.rows
 
     async def _build(self, spool: Spool, lease: str, number: int, token: str) -> Generation:
-        """Everything up to the switch: a generation that is whole, checked and saved."""
+        """A generation whose people are in the cache and counted."""
         layout = Layout.for_people(token, spool.nationals, spool.foreigners)
         loading = Generation(
             number=number,
@@ -260,33 +265,21 @@ class _Loading:
             self._rejects,
             lambda done: self._progress(Stage.WRITING, done, rows),
         )
-        whole = replace(
-            loading,
-            people=filled.people,
-            duplicates=self._rejects.superseded,
-            accepted=await self._shrinks(filled.people),
-        )
+        await self._shrinks(filled.people)
         await verify(
             self._cache,
-            layout,
             filled,
             lambda done: self._progress(Stage.CHECKING, done, layout.buckets),
         )
-        if self._catch_up:
-            await self._catch_up(whole)
         self._rejects.flush()
-        self._progress(Stage.SAVING, 0, None)
-        await save(self._cache)
-        if self._catch_up:  # a country's save takes a while
-            await self._catch_up(whole)
-        return await self._generations.mark_ready(lease, whole)
+        return replace(loading, people=filled.people, duplicates=self._rejects.superseded)
 
-    async def _shrinks(self, people: int, bound: str = "") -> bool:
-        """Whether far fewer people would answer than do. Raises LoadRefused if not accepted."""
+    async def _shrinks(self, people: int, bound: str = "") -> None:
+        """Raises LoadRefused if far fewer people would answer than do, and that is not accepted."""
         now = await self._generations.current()
         share = self._options.max_shrink_share
         if now is None or now.people - people <= round(share * now.people, 6):
-            return False
+            return
         if not self._options.accept:
             raise LoadRefused(
                 f"{self._source.name} has {bound}{people:,} people where generation {now.number}, "
@@ -294,19 +287,27 @@ class _Loading:
                 "(max_shrink_share), so nothing was loaded; if that is right, load it with "
                 "--accept."
             )
-        return True
+        self._accepted = True
 
-    @property
-    def _listed(self) -> str:
-        return self._rejects.path.name
-
-    def _too_many(self) -> LoadRefused:
-        rejected, rows = self._rejects.rejected, self._rows
-        reasons = ", ".join(
-            f"{reason} ({count})" for reason, count in self._rejects.reasons.most_common(3)
-        )
-        return LoadRefused(
-            f"{self._source.path}: {rejected} of the {rows} rows read are rejected, and "
-            f"{self._options.max_reject_share:.2%} are allowed (max_reject_share): {reasons}. "
-            f"Nothing was loaded; {self._listed} names each row: mend the export and load it again."
-        )
+    async def _compared(self, whole: Generation, choose: Choose) -> Changes | None:
+        """What the new generation changes. Raises LoadRefused if too much, and not accepted."""
+        now = await self._generations.current()
+        if now is None:
+            return None
+        self._progress(Stage.COMPARING, 0, None)
+        today = tehran_date(self._clock())
+        changes = await compare(self._cache, now.number, now.layout, whole.layout, today, choose)
+        if changes is None or changes.share <= self._options.max_changed_share:
+            return changes
+        if not self._options.accept:
+            lines = "".join(f"\n  {line}" for line in changes.table())
+            freed = ", ".join(map(str, self._freed))
+            raise LoadRefused(
+                f"{self._source.name} would change what {changes} of the people are told today, "
+                f"against generation {now.number}, which answers:{lines}\n"
+                f"That is more than {self._options.max_changed_share:.2%} (max_changed_share), so "
+                "nothing was loaded; if it is right, load it with --accept."
+                + (f" Generation {freed} was freed to make room." if freed else "")
+            )
+        self._accepted = True
+        return changes

@@ -9,7 +9,6 @@ removed whatever happens.
 """
 
 import shutil
-import struct
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -22,71 +21,49 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eligibility.buckets import NINE, TWELVE, Family
-from eligibility.csv_rows import Person
 from eligibility.record import SIZE
+from eligibility.rejects import Rejects
 
-_ROW: Final = struct.Struct(f"<QQI{SIZE}s")
-_DTYPE: Final = np.dtype(
+ROW: Final = np.dtype(
     [("place", "<u8"), ("updated", "<u8"), ("row", "<u4"), ("record", f"V{SIZE}")]
 )
-_PARTS: Final = {False: 128, True: 16}
-"""Files for nationals and for foreigners: 45 million people make 11 MB each."""
+Rows = NDArray[np.void]
+
+_TEXT_A_PART: Final = 20 << 20
+_MOST_PARTS: Final = 128
+_FOREIGN_PARTS: Final = 16
+"""Bytes of text for each file, at the most so many files for nationals, and so many for foreigners:
+45 million people make files of 11 MB."""
 
 _SPACE: Final = {False: NINE, True: TWELVE}
 MAX_ROWS: Final = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Bucket:
-    """People of one bucket, by their fields (places in the bucket), each once."""
+class Buckets:
+    """Some buckets of a family, whole and in order, from number `first` on; empty ones too.
 
-    number: int
-    fields: list[int]
-    records: list[bytes]
+    `counts` says how many people each has; `fields` (places in the bucket, rising) and `records`
+    are those of all their people.
+    """
 
-
-class Part:
-    """One range of places: sorted, and each person's newest row kept."""
-
-    def __init__(self, rows: "NDArray[np.void]") -> None:
-        rows = rows[np.lexsort((rows["row"], rows["updated"], rows["place"]))]
-        newest = np.append(rows["place"][1:] != rows["place"][:-1], len(rows) > 0)
-        self._kept = rows[newest]
-        older = np.flatnonzero(~newest)
-        by = np.flatnonzero(newest)
-        self._superseded = rows["row"][older]
-        self._superseding = rows["row"][by[np.searchsorted(by, older)]]
-
-    @property
-    def people(self) -> int:
-        """How many people the part holds."""
-        return len(self._kept)
-
-    def superseded(self) -> Iterator[tuple[int, int]]:
-        """Rows that are not loaded, each with the newer row of the same person."""
-        return zip(self._superseded.tolist(), self._superseding.tolist(), strict=True)
-
-    def buckets(self, family: Family) -> Iterator[Bucket]:
-        """The people, bucket by bucket. A bucket at the edge of two parts comes in both."""
-        if not len(self._kept):
-            return
-        numbers, fields = np.divmod(self._kept["place"], np.uint64(family.width))
-        starts = np.flatnonzero(np.append(True, numbers[1:] != numbers[:-1]))
-        ends = np.append(starts[1:], len(numbers))
-        packed = self._kept["record"].tobytes()
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            records = [packed[at : at + SIZE] for at in range(start * SIZE, end * SIZE, SIZE)]
-            yield Bucket(int(numbers[start]), fields[start:end].tolist(), records)
+    family: Family
+    first: int
+    counts: NDArray[np.int64]
+    fields: NDArray[np.uint64]
+    records: Rows
 
 
 class Spool:
     """The files, in a folder made under `folder`, which is for spools alone.
 
-    Made with the load's lease held: what lies there was left by a load that was killed. Every
-    method may raise OSError.
+    `text` is how many bytes of text are expected, roughly. Made with the load's lease held: what
+    lies there was left by a load that was killed. Every method may raise OSError.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, text: int) -> None:
+        parts = min(1 + text // _TEXT_A_PART, _MOST_PARTS)
+        self._parts = {False: parts, True: min(parts, _FOREIGN_PARTS)}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         for left_by_a_killed_load in folder.glob("spool-*"):
             shutil.rmtree(left_by_a_killed_load, ignore_errors=True)
@@ -100,30 +77,61 @@ class Spool:
         """How many rows are waiting, those of the same person included."""
         return self.nationals + self.foreigners
 
-    def add(self, person: Person, row: int) -> None:
-        """Let a person wait; `row` is at most MAX_ROWS."""
-        foreign, place, updated, record = person
+    def add(self, rows: Rows, *, foreign: bool) -> None:
+        """Let people of one family wait."""
         if foreign:
-            self.foreigners += 1
+            self.foreigners += len(rows)
         else:
-            self.nationals += 1
-        part = foreign, place * _PARTS[foreign] // _SPACE[foreign]
-        file = self._files.get(part)
+            self.nationals += len(rows)
+        parts = (rows["place"] * self._parts[foreign] // _SPACE[foreign]).astype(np.uint8)
+        order = np.argsort(parts, kind="stable")
+        rows = rows[order]
+        ends = np.cumsum(np.bincount(parts, minlength=self._parts[foreign])).tolist()
+        start = 0
+        for part, end in enumerate(ends):
+            if end > start:
+                self._file(foreign, part).write(rows[start:end].data)
+            start = end
+
+    def buckets(self, family: Family, rejects: Rejects) -> Iterator[Buckets]:
+        """All buckets of one family in order, each person's newest row; each file goes as it is
+        read. Rows that are superseded are written down in `rejects`."""
+        foreign, done, begun = family.space == TWELVE, 0, np.empty(0, ROW)
+        for part in range(self._parts[foreign]):
+            rows = _newest(self._take(foreign, part), rejects)
+            # A bucket at the edge of two parts waits for the next.
+            end = -(
+                -(part + 1) * _SPACE[foreign] // self._parts[foreign]
+            )  # the first place after it
+            whole = family.buckets if end == _SPACE[foreign] else end // family.width
+            rows = np.concatenate((begun, rows)) if len(begun) else rows
+            numbers, fields = np.divmod(rows["place"], np.uint64(family.width))
+            cut = int(np.searchsorted(numbers, whole))
+            begun = rows[cut:]
+            if whole > done:
+                within = (numbers[:cut] - np.uint64(done)).view(np.int64)
+                counts = np.bincount(within, minlength=whole - done)
+                yield Buckets(family, done, counts, fields[:cut], rows["record"][:cut])
+            done = whole
+
+    def _file(self, foreign: bool, part: int) -> BinaryIO:
+        file = self._files.get((foreign, part))
         if file is None:
-            path = self._path(part)
-            file = self._files[part] = path.open("xb", buffering=1 << 16)
-        file.write(_ROW.pack(place, updated, row, record))
+            file = self._files[foreign, part] = self._path(foreign, part).open("xb")
+        return file
 
-    def parts(self, foreign: bool) -> Iterator[Part]:
-        """The parts of one family in the order of their places; each file goes as it is read."""
-        for part in sorted(part for part in self._files if part[0] is foreign):
-            self._files.pop(part).close()
-            path = self._path(part)
-            yield Part(np.fromfile(path, dtype=_DTYPE))
-            path.unlink()
+    def _take(self, foreign: bool, part: int) -> Rows:
+        file = self._files.pop((foreign, part), None)
+        if file is None:
+            return np.empty(0, ROW)
+        file.close()
+        path = self._path(foreign, part)
+        rows = np.fromfile(path, dtype=ROW)
+        path.unlink()
+        return rows
 
-    def _path(self, part: tuple[bool, int]) -> Path:
-        return self._folder / f"{'f' if part[0] else 'p'}{part[1]:03}"
+    def _path(self, foreign: bool, part: int) -> Path:
+        return self._folder / f"{'f' if foreign else 'p'}{part:03}"
 
     def __enter__(self) -> "Spool":
         return self
@@ -138,3 +146,22 @@ class Spool:
             with suppress(OSError):  # a full disk: what is left to be written is not wanted
                 file.close()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _newest(rows: Rows, rejects: Rejects) -> Rows:
+    """The rows by place, of each person the newest; of equally new ones the last of the file."""
+    rows = rows[np.argsort(rows["place"])]
+    again = rows["place"][1:] == rows["place"][:-1]
+    if not again.any():
+        return rows
+    several = np.append(again, False) | np.append(False, again)
+    doubled = rows[several]
+    rows[several] = doubled[np.lexsort((doubled["row"], doubled["updated"], doubled["place"]))]
+    newest = np.append(~again, True)
+    by = np.flatnonzero(newest)
+    older = np.flatnonzero(~newest)
+    winners = rows["row"][by[np.searchsorted(by, older)]]
+    for row, winner in zip(rows["row"][older].tolist(), winners.tolist(), strict=True):
+        rejects.supersede(row, winner)
+    kept: Rows = rows[newest]
+    return kept

@@ -117,7 +117,12 @@ def test_a_population_is_loaded_looked_up_and_rolled_back(
     outcomes = [json.loads(line)["outcome"] for line in found.stdout.splitlines()]
     assert outcomes == ["NOT_FOUND", "COVERED", "INVALID_ID", "COVERED"]
     other = ROW.replace(COVERED, GONE)
-    assert dargah("load", csv(tmp_path, other), environment=environment).returncode == 0
+    refused = dargah("load", csv(tmp_path, other), environment=environment)
+    assert refused.returncode == 1
+    assert "COVERED to NOT_FOUND: 50.00%" in refused.stderr
+    again = dargah("load", "--accept", csv(tmp_path, other), environment=environment)
+    assert again.returncode == 0
+    assert "100.00% of the people are told something else" in again.stdout
     assert "NOT_FOUND" in dargah("lookup", COVERED, environment=environment).stdout
     listed = dargah("generations", environment=environment).stdout
     assert listed.count("people.csv") == 2
@@ -371,5 +376,7 @@ def test_a_file_cut_short_replaces_nobody(tmp_path: Path, environment: dict[str,
     assert re.search(r"has at most 1,000 people where generation 1\b.* has 2,000", refused.stderr)
     assert dargah("load", "--accept", str(fewer), environment=environment).returncode == 0
     listed = dargah("generations", environment=environment).stdout.splitlines()
-    assert "accepted" not in listed[1]
-    assert listed[2].endswith("<- answers  accepted: far fewer people")
+    assert listed[2].endswith("<- answers")
+    assert "Against generation 1, " in listed[3]
+    assert re.search(r"^ +Accepted.*: far fewer people", listed[4])
+    assert len(listed) == 5

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from eligibility.csv_lines import MAX_LINE, Fields, Unreadable, rows
 from eligibility.csv_rows import COLUMNS, Header, Rejected, RowReader
-from eligibility.csv_source import MAX_LINE, CsvSource, Fields, Unreadable
+from eligibility.csv_source import CsvSource
 from eligibility.load_errors import LoadRefused
 from eligibility.record import unpack
 from eligibility.rejects import rejects_path
@@ -20,7 +21,7 @@ def rows_of(content: bytes, name: str = "people.csv") -> list[Fields | Unreadabl
         path = Path(folder, name)
         path.write_bytes(content)
         with CsvSource(path) as source:
-            return list(source.rows())
+            return list(rows(source))
 
 
 def split(content: bytes, name: str = "people.csv") -> list[list[str] | str]:
@@ -115,12 +116,12 @@ def test_changed_while_read(tmp_path: Path) -> None:
     path = tmp_path / "people.csv"
     path.write_bytes(b"a,b\n1,2\n")
     with CsvSource(path) as source:
-        rows = source.rows()
-        next(rows)
+        read = rows(source, size=4)
+        next(read)
         with path.open("ab") as file:
             file.write(b"3,4\n")
         with pytest.raises(LoadRefused, match="changed"):
-            list(rows)
+            list(read)
 
 
 @given(st.binary(max_size=300))

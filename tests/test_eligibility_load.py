@@ -81,7 +81,12 @@ def test_facts(redis: RunningRedis, tmp_path: Path) -> None:
             options=options,
             progress=lambda *step: told.append(step),
         )
-        assert [*dict.fromkeys(step[0] for step in told)] == ["writing", "checking", "saving"]
+        assert [*dict.fromkeys(step[0] for step in told)] == [
+            "reading",
+            "writing",
+            "checking",
+            "saving",
+        ]
         assert (Stage.WRITING, 50, 50) in told
         assert [generation.number for generation in await Generations(link, link).known()] == [1]
         return loaded
@@ -302,6 +307,31 @@ def test_cancelled(redis: RunningRedis) -> None:
         with pytest.raises(asyncio.CancelledError):
             await load_text(Interrupting(), csv_of(covered(500)), state=link)
         assert sorted(await link.send("KEYS", "*")) == kept
+
+    with_redis(redis, play)
+
+
+def test_counted_bucket_by_bucket(redis: RunningRedis) -> None:
+    """One person too many here and one too few there is no load that stands."""
+
+    async def play(link: Redis) -> None:
+        class Misplacing:
+            script = link.script
+            counted = False
+
+            def send(self, *args: Arg) -> asyncio.Future[Reply]:
+                if args[0] == b"HLEN" and isinstance(args[1], bytes) and not self.counted:
+                    self.counted = True
+                    last = args[1][:-1] + b"2"
+                    drops = "redis.call('HDEL', KEYS[1], redis.call('HKEYS', KEYS[1])[2])"
+                    link.send("HSET", args[1], 999_999_999, "x")
+                    link.send("EVAL", drops, 1, last)
+                return link.send(*args)
+
+        with pytest.raises(
+            LoadFailed, match="holds 300 people where 300 were written, and 2 of 4 "
+        ):
+            await load_text(Misplacing(), csv_of(covered(300)), state=link)
 
     with_redis(redis, play)
 

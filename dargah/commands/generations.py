@@ -5,6 +5,7 @@ import asyncio
 import os
 
 from config.settings import Settings, read_settings
+from dargah.loading import changed
 from dargah.wiring import required_folder, stores_of
 from eligibility.generations import Generations
 
@@ -36,6 +37,11 @@ async def _list(settings: Settings) -> int:
         print(
             f"{g.number:>10}  {g.people:>10,}  {g.rejected:>8,}  {g.duplicates:>10,}  "
             f"{g.as_of:%Y-%m-%d %H:%M}  {g.loaded_at:%Y-%m-%d %H:%M}  {g.source} "
-            f"[{g.phase}]{role}{'  accepted: far fewer people' if g.accepted else ''}"
+            f"[{g.phase}]{role}"
         )
+        if g.changes:
+            print(f"{'':>12}{changed(g.changes)}")
+        if g.accepted:
+            by = f" by {g.accepted_by}" if g.accepted_by else ""
+            print(f"{'':>12}Accepted{by}: far fewer people, or far more changes, than are usual")
     return 0

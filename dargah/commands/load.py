@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import getpass
 import os
 from datetime import datetime
 from pathlib import Path
@@ -31,7 +32,14 @@ def options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--accept",
         action="store_true",
-        help="load it although it has far fewer people than the generation that answers",
+        help="load it although it has far fewer people than the generation that answers, or "
+        "changes what far more of them are told than is usual; that, and who said so, is kept",
+    )
+    parser.add_argument(
+        "--keep-previous",
+        action="store_true",
+        help="keep the generation before the one that answers until the switch, for a rollback "
+        "while the load runs: three need room in Redis then, not two",
     )
     parser.add_argument(
         "--max-reject-share",
@@ -54,7 +62,10 @@ def run(args: argparse.Namespace) -> int:
     wanted = LoadOptions(
         max_reject_share=share,
         max_shrink_share=settings.load.max_shrink_share,
+        max_changed_share=settings.load.max_changed_share,
         accept=args.accept,
+        accepted_by=_who() if args.accept else "",
+        keep_previous=args.keep_previous,
         pad_ids=args.pad_ids,
         as_of=_moment(args.as_of),
     )
@@ -62,6 +73,14 @@ def run(args: argparse.Namespace) -> int:
     loaded = asyncio.run(load_file(settings, Path(args.file), wanted))
     print(summary(loaded))
     return 0
+
+
+def _who() -> str:
+    """The user of the system who loads, also behind sudo; "" where that is not known."""
+    try:
+        return os.environ.get("SUDO_USER") or getpass.getuser()
+    except (KeyError, OSError):
+        return ""
 
 
 def _moment(text: str | None) -> datetime | None:
