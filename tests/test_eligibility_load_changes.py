@@ -291,7 +291,7 @@ def test_cannot_catch_up(redis: RunningRedis, fails: int, answers: int) -> None:
         current = await Generations(link, link).current()
         assert current is not None
         assert current.number == answers
-        assert await link.send("HLEN", INVENTORY_KEY) == fails
+        assert await link.send("HLEN", INVENTORY_KEY) == answers
 
     with_redis(redis, play)
 
