@@ -1,6 +1,6 @@
 """What `dargah bench cache` measured, to be read."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from dargah.bench_cache import CacheBench, LoadRun
 from dargah.memory_watch import sparkline
@@ -53,10 +53,11 @@ def _rows(bench: CacheBench) -> Iterator[str]:
         "in the times"
     )
     yield ""
-    stages = list(bench.first_load.stages)
+    # The first load has nothing to compare itself with, and lacks that stage.
+    stages = max(bench.second_load.stages, bench.first_load.stages, key=len)
     yield f"{'loads':<36}{'rows/s':>11}{'s':>8}" + "".join(f"{stage:>10}" for stage in stages)
-    yield _load("alone", bench, bench.first_load)
-    yield _load("while people are looked up", bench, bench.second_load)
+    yield _load("alone", bench, bench.first_load, stages)
+    yield _load("while people are looked up", bench, bench.second_load, stages)
     yield from _memory(bench)
     yield ""
     yield (
@@ -74,9 +75,10 @@ def _steady(name: str, steady: Steady) -> str:
     return f"{name:<36}{times}{steady.unanswered:>12,}{steady.late:>11.2%}"
 
 
-def _load(name: str, bench: CacheBench, load: LoadRun) -> str:
-    stages = "".join(f"{seconds:>10.1f}" for seconds in load.stages.values())
-    return f"{name:<36}{bench.people / load.seconds:>11,.0f}{load.seconds:>8.1f}{stages}"
+def _load(name: str, bench: CacheBench, load: LoadRun, stages: Iterable[str]) -> str:
+    times = (f"{load.stages[stage]:.1f}" if stage in load.stages else "-" for stage in stages)
+    row = f"{name:<36}{bench.people / load.seconds:>11,.0f}{load.seconds:>8.1f}"
+    return row + "".join(f"{time:>10}" for time in times)
 
 
 def _memory(bench: CacheBench) -> Iterator[str]:

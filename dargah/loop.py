@@ -9,7 +9,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 Main = Callable[[asyncio.Event], Coroutine[Any, Any, int]]
 """What runs: it is given the event that says "drain and end", and returns the exit code."""
@@ -33,6 +35,12 @@ def install() -> "AsyncioSelectorReactor":
 
     assert isinstance(reactor, asyncioreactor.AsyncioSelectorReactor)
     return reactor
+
+
+def run_alone(main: Coroutine[Any, Any, T]) -> T:
+    """Run a command that needs no reactor, on the quick loop: a load's writes are many."""
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        return runner.run(main)
 
 
 def run(reactor: "AsyncioSelectorReactor", main: Main) -> int:

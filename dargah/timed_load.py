@@ -7,7 +7,6 @@ It loads into the embedded Redis of that folder, whatever the operator's setting
 one JSON object: the seconds of each stage.
 """
 
-import asyncio
 import json
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 from config.settings import read_settings
 from dargah.failures import Failure
 from dargah.loading import load_file
+from dargah.loop import run_alone
 from eligibility.load import LoadOptions, Stage
 
 
@@ -45,7 +45,7 @@ def main(folder: str, file: str, as_of: str) -> int:
     stages = StageClock()
     options = LoadOptions(as_of=datetime.fromisoformat(as_of), accept=True)
     try:
-        asyncio.run(load_file(settings, Path(file), options, stages.advance))
+        run_alone(load_file(settings, Path(file), options, stages.advance))
     except Failure as failure:
         print(failure, file=sys.stderr)
         return 1

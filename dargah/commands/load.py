@@ -1,7 +1,6 @@
 """`dargah load FILE.csv[.gz]`: a new generation, verified, saved and switched to."""
 
 import argparse
-import asyncio
 import getpass
 import os
 from datetime import datetime
@@ -10,6 +9,7 @@ from pathlib import Path
 from config.settings import read_settings
 from dargah.failures import Failure
 from dargah.loading import load_file, summary
+from dargah.loop import run_alone
 from dargah.wiring import required_folder
 from eligibility.load import LoadOptions
 from persian.jalali import TEHRAN
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
         as_of=_moment(args.as_of),
     )
     required_folder(settings.data_folder)
-    loaded = asyncio.run(load_file(settings, Path(args.file), wanted))
+    loaded = run_alone(load_file(settings, Path(args.file), wanted))
     print(summary(loaded))
     return 0
 

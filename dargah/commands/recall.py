@@ -15,6 +15,7 @@ from config.settings import Settings, read_settings
 from dargah.dialogue_of_settings import building, own_version
 from dargah.failures import Failure
 from dargah.loading import PATIENCE
+from dargah.loop import run_alone
 from dargah.recalling import Prepared, prepare, send
 from dargah.wiring import clock, required_folder, stores_of
 from dialogue.live import LiveVersions
@@ -60,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         return asyncio.run(_send(settings, args.generation))
     if question == Question():
         raise Failure("which answers are in doubt? Give --generation, or --since and --until.")
-    return asyncio.run(_prepare(settings, question, changed=args.changed, dry_run=args.dry_run))
+    return run_alone(_prepare(settings, question, changed=args.changed, dry_run=args.dry_run))
 
 
 async def _prepare(settings: Settings, question: Question, *, changed: bool, dry_run: bool) -> int:
