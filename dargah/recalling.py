@@ -56,6 +56,9 @@ from telecom.msisdn import Msisdn
 GOOD_FOR: Final = timedelta(hours=6)
 """How long a correction may wait to be sent: it tells what holds on the day it was prepared."""
 
+KNOWN_FOR: Final = timedelta(days=7)
+"""How long it is known which corrections were put, should their sending be begun again."""
+
 PATIENCE: Final = 3600.0
 """Seconds for a statement: it looks through all that was told in months."""
 
@@ -195,6 +198,7 @@ async def send(
         number=settings.sms.number,
         limit=settings.sms.outbox_limit,
         good_for=GOOD_FOR,
+        known_for=KNOWN_FOR,
         clock=clock,
     )
     usual = settings.journal.corrections_by or next(iter(operators))

@@ -28,6 +28,9 @@ from telecom.segments import Concat, sar, take_header
 
 log = structlog.get_logger("sms")
 
+GROUP: Final = "dargah"
+"""Who reads an inbox or an outbox: the gateways together."""
+
 SEALED_FOR: Final = b"sms inbox"
 _AT_ONE_SWEEP: Final = 100
 

@@ -11,9 +11,7 @@ message came, in seconds since 1970: the reply keeps it, so that the whole way c
 import struct
 from dataclasses import dataclass, field
 
-from config.sms_settings import Numbering
 from smpp.pdu import Address
-from telecom.msisdn import Msisdn
 
 _MESSAGE = struct.Struct(">dB")
 _REPLY = struct.Struct(">dd")
@@ -44,24 +42,6 @@ class Reply:
     source: Address
     destination: Address
     text: str = field(repr=False)
-
-
-def unasked(number: str, msisdn: Msisdn, as_set: Numbering) -> tuple[Address, Address]:
-    """Source and destination of a text that answers none; `number` may be a name.
-
-    Without a message to take them from, TON and NPI are those of the standard where none are set:
-    unknown for a short code, alphanumeric for a name, international (ISDN) for a subscriber.
-    """
-
-    def or_(value: int | None, usual: int) -> int:
-        return usual if value is None else value
-
-    if number.isdecimal():
-        source = Address(number, or_(as_set.source_ton, 0), or_(as_set.source_npi, 0))
-    else:
-        source = Address(number, or_(as_set.name_ton, 5), or_(as_set.name_npi, 0))
-    ton, npi = or_(as_set.destination_ton, 1), or_(as_set.destination_npi, 1)
-    return source, Address(msisdn.digits, ton, npi)
 
 
 def encode_taken(taken: Taken) -> bytes:

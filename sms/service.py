@@ -11,7 +11,7 @@ may do this on the same Redis: each entry is one consumer's at a time.
 import asyncio
 from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -25,9 +25,9 @@ from eligibility.answer import Answer
 from smpp.pdu import ShortMessage, Status
 from sms.answer import Answers
 from sms.answering import Answering
-from sms.inbox import Inbox, Observer, key
-from sms.outbox import SEALED_FOR, Outbox, Submit
-from sms.record import Reply, encode_reply, unasked
+from sms.inbox import GROUP, Inbox, Observer, key
+from sms.outbox import Outbox, Submit
+from sms.unasked import Unasked
 from state.commands import Commands
 from state.consumer import Consumer, Link
 from state.errors import ReplyError, Unavailable
@@ -38,11 +38,10 @@ from telecom.msisdn import Msisdn
 
 log = structlog.get_logger("sms")
 
-GROUP = "dargah"
 SWEEP_EVERY = 10.0
 
-ONCE_FOR = 25 * 3600.0
-"""Seconds for which it is known what was sent once: longer than a tracking code is given again
+ONCE_FOR = timedelta(hours=25)
+"""How long it is known what was sent once: longer than a tracking code is given again
 (eligibility.repeat_for, a day at most)."""
 
 
@@ -51,7 +50,6 @@ class _Operator:
     inbox: Inbox
     answering: Consumer
     sending: Consumer
-    out: Stream
 
 
 class Sms:
@@ -135,13 +133,20 @@ class Sms:
                     give_up=answering.give_up,
                 ),
                 sending,
-                out,
             )
 
         self._answers = answers
-        self._hashes = hashes
-        self._seal = seal
-        self._clock = clock
+        self._unasked = Unasked(
+            {name: settings.numbering.get(name, Numbering()) for name in settings.operators},
+            state=state,
+            seal=seal,
+            hashes=hashes,
+            number=settings.number,
+            limit=settings.outbox_limit,
+            good_for=timedelta(0),
+            known_for=ONCE_FOR,
+            clock=clock,
+        )
         self._serves: dict[str, _Operator] = {}
         self._operators = {name: operator(name) for name in settings.operators}
 
@@ -162,15 +167,7 @@ class Sms:
         False where one with the same `once` was put within a day. The text is one message long.
         Raises KeyError for an operator that is not set up, Full, Unavailable, ReplyError.
         """
-        known = self._operators[operator]
-        now = self._clock().timestamp()
-        as_set = self._settings.numbering.get(operator, Numbering())
-        source, destination = unasked(self._settings.number, msisdn, as_set)
-        sealed = self._seal.seal(
-            encode_reply(Reply(now, now, source, destination, text)), SEALED_FOR
-        )
-        mark = key(operator, f"once:{self._hashes.of('sms_once', once)}")
-        put = await known.out.put(sealed, mark=mark, mark_seconds=ONCE_FOR)
+        put = await self._unasked.put(operator, msisdn, text, once=once)
         if put:
             self._observer.sms_out(operator, "unasked")
         return put

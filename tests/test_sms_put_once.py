@@ -55,6 +55,7 @@ def unasked(state: Commands) -> Unasked:
         number="10001420",
         limit=10,
         good_for=timedelta(hours=6),
+        known_for=timedelta(days=7),
         clock=lambda: NOON,
     )
 
