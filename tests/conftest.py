@@ -1,9 +1,10 @@
 """
-A time limit for each test: a hang ends the run, with the test's name and every stack.
+A time limit for each test, and the servers that many of them ask for.
 
-A thread watches, so that what the test had started can be ended too: an orphan that holds the
-run's output open would leave `make test | tee` hanging in its place. Where no thread gets its
-turn (a loop in C), pytest's own faulthandler_timeout (pyproject.toml) ends the run a little later.
+A hang ends the run, with the test's name and every stack. A thread watches, so that what the test
+had started can be ended too: an orphan that holds the run's output open would leave
+`make test | tee` hanging in its place. Where no thread gets its turn (a loop in C), pytest's own
+faulthandler_timeout (pyproject.toml) ends the run a little later.
 """
 
 import contextlib
@@ -17,6 +18,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.postgres_server import RunningPostgres, running_postgres
+from tests.redis_server import RunningRedis, running_redis
+
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("dargah", deadline=None)
 settings.load_profile("dargah")
@@ -24,6 +28,20 @@ settings.load_profile("dargah")
 LIMIT = "seconds_a_test"
 _output = pytest.StashKey[int]()
 _watch = pytest.StashKey[threading.Timer]()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningRedis]:
+    """One Redis for a file, whose tests empty it; it notices the end of a save sooner."""
+    with running_redis("--hz", "200") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[RunningPostgres]:
+    """One PostgreSQL for all: who needs it empty empties it, others take tables of their own."""
+    with running_postgres() as running:
+        yield running
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlencode
 
-import pytest
 from redis import Redis as Stranger
 
 from tests.gateway_process import ANY_PORTS, GatewayProcess, dargah, environment_of, running_gateway
@@ -24,13 +23,6 @@ from tests.test_dargah_canaries import ask
 SOMEBODY, OTHER = national(1), national(2)
 STREAM = "eligibility:changes"
 NUMBER = "989351472583"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for both roles; each test empties it."""
-    with running_redis() as running:
-        yield running
 
 
 def settings_of(server: RunningRedis, more: str = "") -> str:

@@ -5,7 +5,6 @@ import json
 import random
 import secrets
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from http.client import HTTPConnection, HTTPException
@@ -32,7 +31,7 @@ from state.commands import Commands
 from state.link import Redis, open_redis
 from state.stores import Stores, open_stores
 from tests.gateway_process import GatewayProcess, running_gateway
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 
 COVERED = "0012345679"
 GONE = "1234567891"
@@ -48,13 +47,6 @@ PEOPLE = f"""national_id,status,valid_until,kind,branch,updated_at
 """
 NO_VERDICT = ("سامانه اکنون پاسخگو نیست", "پاسخ آماده نشد", "زمان این گفت‌وگو به پایان رسید")
 """What may be told besides an outcome when Redis fails: try again."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for both roles."""
-    with running_redis() as running:
-        yield running
 
 
 async def loaded(server: RunningRedis, folder: Path) -> Redis:

@@ -2,7 +2,7 @@
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -25,7 +25,7 @@ from eligibility.verdict import Outcome
 from persian.jalali import jalali_date
 from state.errors import Unavailable
 from state.link import Redis, open_redis
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 
 CODE = "48305172606"
 BAD_CODE = "48305172607"
@@ -38,12 +38,6 @@ PEOPLE = [
 ]
 
 Play = Callable[[Case], Awaitable[Seen | None]]
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 def right(case: Case) -> Seen:

@@ -1,7 +1,6 @@
 """The binds of a gateway against an SMSC that we did not write."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -14,17 +13,11 @@ from smpp.errors import Busy, NotBound
 from smpp.events import Answered
 from smpp.pdu import ShortMessage, Status
 from state.link import Redis
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import COVERED
 from tests.smpp_gateway import BIND, MSISDN, SMS, gateway, play, unit, until
 from tests.smpp_peers import PATIENCE, node_smsc, running
 from tests.smpp_service import smsc
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 @pytest.fixture(name="node")

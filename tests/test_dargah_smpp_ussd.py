@@ -1,14 +1,13 @@
 """USSD by a gateway's binds, against an SMSC that we did not write, over a real Redis."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from config.smpp_settings import DialectSettings
 from state.link import Redis
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import COVERED
 from tests.smpp_gateway import BIND, MSISDN, gateway, play, shown, unit, until
 from tests.smpp_peers import node_smsc, running, twisted_smsc
@@ -17,12 +16,6 @@ from ussd.turning import Turned
 
 UCS2 = "DataCodingDefault.UCS2"
 """data_coding 8 as smpp.twisted3 calls it."""
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 @pytest.fixture(name="node")

@@ -1,7 +1,6 @@
 """A notice before everything, on every channel."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -23,7 +22,7 @@ from telecom.screen import fits
 from telecom.segments import split
 from tests.agi_peer import AgiPeer
 from tests.dialogue_editions import NOON, OWN, TITLE, live, notice
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 from tests.scripted_inquirer import COVERED, PHRASES
 from tests.sms_line import Inquiries
 from tests.test_ivr_call import HASHES, Registry
@@ -33,12 +32,6 @@ from ussd.sessions import UssdReply
 UNTIL = NOON + timedelta(hours=1)
 SHORT = "ما تعطیلیم."
 LONG = "مستمری آبان چهارشنبه پرداخت می‌شود؛ لطفاً تا آن روز شکیبا باشید."
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 def test_until_its_time(server: RunningRedis) -> None:

@@ -1,6 +1,5 @@
 """A person's language is remembered, on every channel."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import count
 
@@ -17,7 +16,7 @@ from sms.text import Help
 from state.link import Redis
 from tests.agi_peer import AgiPeer
 from tests.dialogue_editions import NOON, OWN, notice
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 from tests.scripted_inquirer import COVERED, PHRASES
 from tests.sms_line import Inquiries
 from tests.test_ivr_call import Registry
@@ -28,12 +27,6 @@ VERSIONS = OneVersion(OWN)
 EN = {key: phrase.text for key, phrase in PHRASES["en"].phrases.items()}
 ASKER = Asker(HASHES.of("asker", NUMBER.digits))
 FOR = timedelta(days=400)
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 async def _call(preferences: Preferences, keys: list[str], pres: str = "0") -> list[str]:

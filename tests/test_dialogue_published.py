@@ -3,7 +3,6 @@
 import asyncio
 import json
 import zlib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -23,19 +22,13 @@ from state.commands import Arg, Reply
 from state.errors import Unavailable
 from state.link import Redis
 from tests.dialogue_editions import BUILD, NOON, OWN, SETTINGS, SHIPPED, TITLE, live, notice, titled
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 from tests.scripted_inquirer import COVERED
 from tests.ussd_line import ANSWER, FA, MENU, Line, on
 from ussd.sessions import UssdReply
 
 A, B = titled("الف 1420"), titled("ب 1420")
 MENU_A, MENU_B = MENU.replace(TITLE, "الف 1420"), MENU.replace(TITLE, "ب 1420")
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 @given(

@@ -1,7 +1,6 @@
 """Changes of single people, as they come: applied once, whatever fails, and undone by no load."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from itertools import count
@@ -38,14 +37,7 @@ from tests.change_lines import (
     until,
 )
 from tests.loading import csv_of, national, with_redis
-from tests.redis_server import FailsAt, RunningRedis, running_redis
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis() as running:
-        yield running
+from tests.redis_server import FailsAt, RunningRedis
 
 
 def test_a_change_shows(server: RunningRedis) -> None:

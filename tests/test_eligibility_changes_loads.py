@@ -1,9 +1,7 @@
 """Loads, rollbacks and crashes of the cache undo no change."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-import pytest
 from structlog.testing import capture_logs
 
 from eligibility.catch_up import CatchUp
@@ -34,14 +32,7 @@ from tests.change_lines import (
     until,
 )
 from tests.loading import csv_of, national, with_redis
-from tests.redis_server import RunningRedis, running_redis
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis() as running:
-        yield running
+from tests.redis_server import RunningRedis
 
 
 def test_a_rollback_takes_no_payment_back(server: RunningRedis) -> None:

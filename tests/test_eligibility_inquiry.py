@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -20,7 +20,7 @@ from state.errors import Unavailable
 from state.keyed_hash import KeyedHash
 from state.link import open_redis
 from telecom.channel import Channel
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 
 ALI = Asker("a" * 32)
 SARA = Asker("b" * 32)
@@ -74,13 +74,6 @@ class Setting:
             clock=lambda: self.now,
             below=lambda n: self.below(n),
         )
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running:
-        yield running
 
 
 def with_redis(server: RunningRedis, test: Callable[[Setting], Awaitable[None]]) -> None:

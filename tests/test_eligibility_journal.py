@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
@@ -38,16 +38,9 @@ from tests.journal_bed import (
     People,
     with_bed,
 )
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 
 DAYS = st.dates(date(1950, 1, 1), date(2129, 1, 1)) | st.none()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running:
-        yield running
 
 
 def keys_in(folder: Path) -> JournalKeys:

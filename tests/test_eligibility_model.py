@@ -7,12 +7,11 @@ down here once more.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -43,7 +42,7 @@ from state.commands import Arg, Commands, Reply
 from state.errors import Unavailable
 from state.link import Redis, open_redis
 from tests.loading import csv_of, load_text, national
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 
 PEOPLE = (*(national(n) for n in (1, 2, 3, 31_415_926)), "918273645501")
 STRANGER = national(700)
@@ -418,13 +417,6 @@ class Store(RuleBasedStateMachine):
         assert held in (self.current, self.previous) or held.number == before
         may_be = [expected(held, one, self.now) for one in held.may_be(person)]
         assert what_is_told(verdict) in [what_is_told(one) for one in may_be]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for all runs; each empties it."""
-    with running_redis() as running:
-        yield running
 
 
 def test_any_interleaving(server: RunningRedis) -> None:

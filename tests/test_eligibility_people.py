@@ -1,7 +1,6 @@
 """The cache with the registry behind it: who is asked when, and what is told."""
 
 import asyncio
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -31,17 +30,10 @@ from tests.people_house import (
     house,
     played,
 )
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis("--hz", "200") as running:
-        yield running
-
-
-def test_the_cache_is_enough(redis: RunningRedis) -> None:
+def test_the_cache_is_enough(server: RunningRedis) -> None:
     """Who is found in it, and young enough, is no question for the registry."""
 
     async def play(own: House) -> None:
@@ -55,7 +47,7 @@ def test_the_cache_is_enough(redis: RunningRedis) -> None:
         assert own.registry.asked == []
         assert own.people.generation == 1
 
-    played(redis, play)
+    played(server, play)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +60,7 @@ def test_the_cache_is_enough(redis: RunningRedis) -> None:
         (COVERED, 31 * DAY),
     ],
 )
-def test_asked_and_kept(redis: RunningRedis, person: NationalId, passed: float) -> None:
+def test_asked_and_kept(server: RunningRedis, person: NationalId, passed: float) -> None:
     """Not found, pending, or too old: the registry says, and the cache knows it from then on."""
 
     async def play(own: House) -> None:
@@ -84,10 +76,10 @@ def test_asked_and_kept(redis: RunningRedis, person: NationalId, passed: float) 
         assert again.source is Source.CACHE
         assert own.registry.asked == [person]
 
-    played(redis, play)
+    played(server, play)
 
 
-def test_nobody_knows(redis: RunningRedis) -> None:
+def test_nobody_knows(server: RunningRedis) -> None:
     """Who is in neither is unknown as of now, and the registry is not asked again at once."""
 
     async def play(own: House) -> None:
@@ -101,10 +93,10 @@ def test_nobody_knows(redis: RunningRedis) -> None:
         assert await own.ask(NOBODY) == verdict
         assert own.registry.asked == [NOBODY]
 
-    played(redis, play)
+    played(server, play)
 
 
-def test_an_export_after_the_answer(redis: RunningRedis) -> None:
+def test_an_export_after_the_answer(server: RunningRedis) -> None:
     """An export that is later than what is remembered of the registry is what is told."""
 
     async def run(link: Redis) -> None:
@@ -119,11 +111,11 @@ def test_an_export_after_the_answer(redis: RunningRedis) -> None:
         verdict = await own.ask(NOBODY)
         assert (verdict.as_of, verdict.source) == (NOW, Source.CACHE)
 
-    with_redis(redis, run)
+    with_redis(server, run)
 
 
 @pytest.mark.parametrize("change", ["FLUSHALL", "none loaded"])
-def test_without_a_cache(redis: RunningRedis, change: str) -> None:
+def test_without_a_cache(server: RunningRedis, change: str) -> None:
     """Where the cache has nobody at all, the registry answers alone, unknown people too."""
 
     async def play(own: House) -> None:
@@ -139,7 +131,7 @@ def test_without_a_cache(redis: RunningRedis, change: str) -> None:
         with pytest.raises(Unavailable):
             await own.ask(COVERED)
 
-    played(redis, play, PEOPLE if change == "FLUSHALL" else "")
+    played(server, play, PEOPLE if change == "FLUSHALL" else "")
 
 
 @pytest.mark.parametrize(
@@ -157,7 +149,7 @@ def test_without_a_cache(redis: RunningRedis, change: str) -> None:
     ],
 )
 def test_the_registry_is_away(
-    redis: RunningRedis, person: NationalId, passed: float, outcome: Outcome, stale: bool
+    server: RunningRedis, person: NationalId, passed: float, outcome: Outcome, stale: bool
 ) -> None:
     """What the cache has is told with its date, and past the limit nothing is."""
 
@@ -169,10 +161,10 @@ def test_the_registry_is_away(
         assert verdict.as_of == (None if outcome is Outcome.CANNOT_CHECK else NOW)
         assert own.registry.asked == [person]
 
-    played(redis, play)
+    played(server, play)
 
 
-def test_older_than_wished(redis: RunningRedis) -> None:
+def test_older_than_wished(server: RunningRedis) -> None:
     """A record past `ask_after` that could not be asked about is told with its date."""
 
     async def run(link: Redis) -> None:
@@ -186,11 +178,11 @@ def test_older_than_wished(redis: RunningRedis) -> None:
         verdict = await own.ask(COVERED)
         assert (verdict.outcome, verdict.stale, verdict.as_of) == (Outcome.COVERED, True, NOW)
 
-    with_redis(redis, run)
+    with_redis(server, run)
 
 
 @pytest.mark.parametrize("person", [COVERED, PENDING, LAPSED])
-def test_an_emptied_registry(redis: RunningRedis, person: NationalId) -> None:
+def test_an_emptied_registry(server: RunningRedis, person: NationalId) -> None:
     """A registry that suddenly knows nobody makes nobody unknown of whom there is a record."""
 
     async def run(link: Redis) -> None:
@@ -206,10 +198,10 @@ def test_an_emptied_registry(redis: RunningRedis, person: NationalId) -> None:
         assert (await own.ask(person)).outcome is Outcome.CANNOT_CHECK
         assert (await own.ask(NOBODY)).outcome is Outcome.NOT_FOUND
 
-    with_redis(redis, run)
+    with_redis(server, run)
 
 
-def test_newer_in_the_cache(redis: RunningRedis) -> None:
+def test_newer_in_the_cache(server: RunningRedis) -> None:
     """A registry that lags behind never hides what a change has brought already."""
 
     async def play(own: House) -> None:
@@ -232,7 +224,7 @@ def test_newer_in_the_cache(redis: RunningRedis) -> None:
         own.registry.gate.set()
         assert (await asking).outcome is Outcome.NOT_COVERED
 
-    played(redis, play)
+    played(server, play)
 
 
 class ReadOnly:
@@ -249,7 +241,7 @@ class ReadOnly:
         return await self._link.script(script, keys, *args)
 
 
-def test_a_cache_that_takes_nothing(redis: RunningRedis) -> None:
+def test_a_cache_that_takes_nothing(server: RunningRedis) -> None:
     """What the registry says is told all the same; of two records the newer, as ever."""
 
     async def run(link: Redis) -> None:
@@ -263,4 +255,4 @@ def test_a_cache_that_takes_nothing(redis: RunningRedis) -> None:
             verdict = await own.ask(person)
             assert (verdict.outcome, verdict.source) == (Outcome.COVERED, Source.REGISTRY)
 
-    with_redis(redis, run)
+    with_redis(server, run)

@@ -1,6 +1,5 @@
 """Cache and registry failing, alone and together, in any order: nothing untrue is told."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count as count_from
@@ -33,14 +32,7 @@ from tests.people_house import (
     House,
     house,
 )
-from tests.redis_server import FailsAt, RunningRedis, running_redis
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis("--hz", "200") as running:
-        yield running
+from tests.redis_server import FailsAt, RunningRedis
 
 
 async def told(own: House, person: NationalId) -> Verdict | None:
@@ -63,7 +55,7 @@ TRUTH = {
 
 @pytest.mark.parametrize("person", list(TRUTH))
 @pytest.mark.parametrize("faulty", [False, True])
-def test_each_call_failing(redis: RunningRedis, person: NationalId, faulty: bool) -> None:
+def test_each_call_failing(server: RunningRedis, person: NationalId, faulty: bool) -> None:
     """Whichever call to Redis fails, alone or with the registry, nothing untrue is told."""
 
     async def run(link: Redis) -> None:
@@ -86,7 +78,7 @@ def test_each_call_failing(redis: RunningRedis, person: NationalId, faulty: bool
                 break
         assert n > 1
 
-    with_redis(redis, run)
+    with_redis(server, run)
 
 
 STEPS = st.lists(
@@ -113,7 +105,7 @@ FAULTS: dict[str, Exception | None] = {
 @hypothesis_settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-def test_in_any_order(redis: RunningRedis, steps: list[tuple[str, Any]]) -> None:
+def test_in_any_order(server: RunningRedis, steps: list[tuple[str, Any]]) -> None:
     """Whatever fails in whatever order, nobody is told an outcome that was never true of them."""
 
     async def run(link: Redis) -> None:
@@ -161,4 +153,4 @@ def test_in_any_order(redis: RunningRedis, steps: list[tuple[str, Any]]) -> None
                 await load_text(link, PEOPLE)
         await own.guard.close()
 
-    with_redis(redis, run)
+    with_redis(server, run)

@@ -1,7 +1,6 @@
 """An old verdict is never sent as a new one; what breaks us is let go in the end."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -9,18 +8,11 @@ from smpp.errors import Busy, NotBound
 from smpp.pdu import Address, ShortMessage, Status
 from sms import answering
 from state.errors import Unavailable
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import COVERED
 from tests.sms_line import PATIENCE, Line, running, sms, with_line
 
 MINUTE = 60.0
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running_:
-        yield running_
 
 
 async def put_by(line: Line) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from enum import StrEnum
 from itertools import count
@@ -18,20 +18,13 @@ from state.errors import Unavailable
 from state.keyed_hash import KeyedHash
 from state.link import Redis
 from telecom.channel import Channel
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import COVERED
 from tests.sms_line import PATIENCE, Line, running, sms, with_line
 from tests.test_eligibility_inquiry import People
 
 CALLS = 10
 """What one message takes at the least: two groups, two reads and their names, put, move, done."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running_:
-        yield running_
 
 
 class Fault(StrEnum):

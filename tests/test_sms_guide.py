@@ -1,25 +1,17 @@
 """The guide by SMS: who names a service reads what it is, what one needs and where to go."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from dialogue.guide import load_guide
 from smpp.pdu import Address, Status
 from sms.text import Help, read
 from telecom.segments import UDHI
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import PHRASES
 from tests.sms_line import Line, running, sms, text_of, with_line
 
 TOPICS = {topic.name: topic.words for topic in load_guide().topics}
 HEADER = 6
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 @pytest.mark.parametrize(

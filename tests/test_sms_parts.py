@@ -1,23 +1,14 @@
 """Long messages: parts that are joined, kept, awaited and bounded, through a real Redis."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from smpp.pdu import ShortMessage, Status, Tag
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import (
     COVERED,
     NOT_COVERED,
 )
 from tests.sms_line import LONG, Line, parts_of, running, sms, with_line
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running_:
-        yield running_
 
 
 def sar_parts(text: str, reference: int) -> list[ShortMessage]:

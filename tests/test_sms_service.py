@@ -1,7 +1,6 @@
 """SMS from end to end: a text in, one text back, through a real Redis."""
 
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from smpp.pdu import Address, ShortMessage, Status, Tag
 from state.errors import ReplyError
 from state.keyed_hash import KeyedHash
 from telecom.channel import Channel
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import (
     BROKEN,
     CODE,
@@ -30,14 +29,6 @@ from tests.scripted_inquirer import (
     UNTIL,
 )
 from tests.sms_line import LINE, LONG, PATIENCE, PERSON, Line, parts_of, running, sms, with_line
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running_:
-        yield running_
-
 
 ASKER = KeyedHash(b"h" * 32).of("asker", PERSON.digits)
 OTHER_CODE = "10000000003"

@@ -1,7 +1,6 @@
 """A text that answers none: a USSD answer that could not be shown, through a real Redis."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,7 +12,7 @@ from state.errors import Unavailable
 from state.streams import Full
 from telecom.msisdn import Msisdn
 from telecom.segments import split
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 from tests.scripted_inquirer import (
     BROKEN,
     CODE,
@@ -35,12 +34,6 @@ def answer(national_id: str, code: str | None = CODE) -> Answer:
     scripted = SCRIPT[national_id]
     assert isinstance(scripted, Answer)
     return Answer(scripted.verdict, code)
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as running_:
-        yield running_
 
 
 @pytest.mark.parametrize("language", ["fa", "en", "fa-latn", "xx"])

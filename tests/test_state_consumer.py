@@ -1,7 +1,7 @@
 """A consumer goes on whatever breaks: its link, its stream, or the work itself."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,18 +11,11 @@ from state.consumer import MOST_DELIVERIES, Consumer
 from state.errors import Unavailable
 from state.link import Redis, open_redis
 from state.streams import Entry, Stream
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.test_state_streams import PATIENCE, now, with_redis
 
 SECRET = "0012345679"
 """Stands for what a person wrote: the text of an exception may quote it."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running:
-        yield running
 
 
 class Breaking(Stream):

@@ -4,7 +4,7 @@ import asyncio
 import gc
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,13 +24,6 @@ from state.wire import Owner, Wire
 from tests.redis_server import RunningRedis, running_redis
 
 CANARY = "0012345679"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running:
-        yield running
 
 
 @asynccontextmanager

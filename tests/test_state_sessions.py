@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
@@ -15,14 +15,7 @@ from state.errors import Unavailable
 from state.keyed_hash import KeyedHash, load_or_create_key
 from state.link import Redis, open_redis
 from state.sessions import LARGEST_BLOB, Beside, SessionStore, Stored
-from tests.redis_server import FailsAt, RunningRedis, running_redis
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running:
-        yield running
+from tests.redis_server import FailsAt, RunningRedis
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -13,13 +13,6 @@ from state.streams import Durability, Entry, Full, Stream
 from tests.redis_server import RunningRedis, running_redis
 
 PATIENCE = 20.0
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running:
-        yield running
 
 
 def with_redis(server: RunningRedis, test: Callable[[Redis], Awaitable[None]]) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
@@ -15,7 +14,7 @@ from state.link import Redis
 from telecom.channel import Channel
 from telecom.msisdn import Msisdn
 from telecom.screen import fits
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import (
     COVERED,
     NOT_COVERED,
@@ -29,12 +28,6 @@ from ussd.conversation import UssdTimes
 from ussd.requests import UssdRequest
 from ussd.sessions import UssdReply
 from ussd.turning import Turned
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 def test_the_inquiry_typed_step_by_step(server: RunningRedis) -> None:

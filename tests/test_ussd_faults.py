@@ -1,26 +1,18 @@
 """USSD when Redis fails, sessions are lost, or what is kept is broken."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dialogue.state import State
 from state.link import Redis
 from telecom.service_code import normalise_dialled
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 from tests.scripted_inquirer import COVERED, TREE, typed
 from tests.ussd_line import ANSWER, FA, HASHES, MENU, Line, on
 from ussd.sessions import Heard, Session, UssdReply, decode, encode
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 def test_a_broken_session(server: RunningRedis) -> None:

@@ -20,7 +20,7 @@ from state.link import Redis
 from state.sessions import SessionStore
 from telecom.msisdn import Msisdn
 from telecom.screen import Limit
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 from tests.scripted_inquirer import COVERED, NOT_COVERED, PHRASES, TREE, ScriptedInquirer
 from tests.ussd_line import ANSWER, FA, HASHES, MENU, MENU_EN, NUMBER, on
 from ussd.conversation import UssdConversations, UssdTimes
@@ -41,12 +41,6 @@ def offer(label: str, language: str = "fa") -> UssdReply:
 
 
 TREATMENT = offer("option_treatment")
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 @dataclass

@@ -1,7 +1,5 @@
 """USSD over SMPP: from a deliver_sm to a submit_sm, over a real Redis."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from smpp.errors import Busy, NotBound
@@ -10,7 +8,7 @@ from smpp.link import Outcome
 from smpp.pdu import Status, Tag
 from smpp.ussd_tlv import Screen, read_screen
 from state.link import Redis
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import COVERED
 from tests.ussd_line import ANSWER, FA, MENU, Line
 from tests.ussd_network import (
@@ -24,12 +22,6 @@ from tests.ussd_network import (
     play_on,
 )
 from ussd.turning import Turned
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 def test_a_dialogue(server: RunningRedis) -> None:

@@ -1,6 +1,5 @@
 """USSD over SMPP where something is out of place: no room, no number, any message at all."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from smpp.pdu import Address, ShortMessage
 from smpp.ussd_tlv import Screen, read_screen, write_unit
 from state.link import Redis
 from telecom.msisdn import Msisdn, NotAnMsisdn
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import CODE as CODE_TOLD
 from tests.scripted_inquirer import COVERED, NOT_COVERED, ScriptedInquirer
 from tests.smpp_pdus import messages
@@ -27,12 +26,6 @@ from tests.ussd_network import (
     play_on,
 )
 from ussd.smpp import subscriber
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 def test_no_room(server: RunningRedis) -> None:

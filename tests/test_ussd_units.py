@@ -1,10 +1,8 @@
 """USSD as single events, as SMPP has it: one dialogue for a handset, over a real Redis."""
 
 import asyncio
-from collections.abc import Iterator
 from itertools import count
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -12,7 +10,7 @@ from dialogue.state import State
 from state.commands import Commands
 from state.link import Redis
 from telecom.msisdn import Msisdn
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 from tests.scripted_inquirer import CODE, COVERED, NOT_COVERED, ScriptedInquirer, typed
 from tests.ussd_line import ANSWER, FA, HASHES, MENU, NUMBER, Line, on
 from ussd.requests import Dialogue
@@ -22,12 +20,6 @@ from ussd.turning import Turned
 ASKS = UssdReply(FA["ask_id"], more=True)
 EXPIRED = UssdReply(FA["expired"], more=False)
 TOLD = UssdReply(ANSWER, more=False)
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 class Handset(Line):

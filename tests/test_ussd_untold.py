@@ -1,7 +1,5 @@
 """Which answers are told another way: those whose screen was not shown over SMPP."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from smpp.errors import Busy, LocalProtocolError, NotBound
@@ -9,7 +7,7 @@ from smpp.events import Answered, Unanswered
 from smpp.link import Outcome
 from smpp.pdu import Status
 from state.link import Redis
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.scripted_inquirer import CODE, COVERED, OVER
 from tests.ussd_line import NUMBER, Line
 from tests.ussd_network import ABORT, BEGIN, GO_ON, Network, SlowInquirer, play_on
@@ -25,12 +23,6 @@ NOT_SHOWN: list[Outcome | Exception] = [
     Busy("full"),
     LocalProtocolError("too long"),
 ]
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 @pytest.mark.parametrize("outcome", NOT_SHOWN, ids=repr)
