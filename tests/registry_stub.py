@@ -1,9 +1,9 @@
-"""A registry in the test's hands, a clock that it turns, and a count of what happened."""
+"""A registry in the test's hands and what it gives, a clock that it turns, and a count of events."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from eligibility.national_id import NationalId
 from eligibility.person_store import Written
@@ -11,9 +11,28 @@ from eligibility.registry import FaultKind, Registry
 from eligibility.registry_breaker import BreakerSettings, BreakerState
 from eligibility.registry_budget import RegistryBudget
 from eligibility.registry_guard import GuardedRegistry, GuardSettings, Refusal
-from eligibility.verdict import Record
+from eligibility.verdict import Kind, Record, Status
 from state.commands import Commands
 from tests.loading import NOW
+
+GIVEN = {
+    "status": "active",
+    "valid_until": "2027-03-20",
+    "kind": "main",
+    "branch": 12,
+    "updated_at": "2026-11-01T08:00:00+03:30",
+}
+"""What a registry gives of somebody."""
+
+RECORD = Record(
+    Status.ACTIVE,
+    date(2027, 3, 20),
+    Kind.MAIN,
+    12,
+    datetime(2026, 11, 1, 4, 30, tzinfo=UTC),
+    NOW,
+)
+"""What is made of it."""
 
 
 class Clock:

@@ -2,8 +2,7 @@
 
 import asyncio
 import ssl
-import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,29 +16,18 @@ from smpp.events import Answered
 from smpp.framing import Framer
 from smpp.pdu import Bind, BindResp, SubmitSm, SubmitSmResp, Unbind, UnbindResp
 from state.link import Redis
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.smpp_gateway import BIND, SMS, gateway, play, until
 from tests.smpp_service import loop_reactor
+from tests.tls_pair import tls_pair
 
 pytest.importorskip("OpenSSL", reason="Twisted's TLS needs pyOpenSSL")
-
-
-@pytest.fixture(scope="module", name="server")
-def _server() -> Iterator[RunningRedis]:
-    with running_redis() as server:
-        yield server
 
 
 @pytest.fixture(scope="module", name="pair")
 def _pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command.split(), *subject, *files], check=True, capture_output=True)
-    return certificate, key
+    return tls_pair(tmp_path_factory.mktemp("tls"))
 
 
 async def _smsc(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -10,6 +10,7 @@ import pytest
 from config.errors import ConfigError
 from dargah.tls import server_context
 from tests.http_server import http_server
+from tests.tls_pair import tls_pair
 
 pytest.importorskip("OpenSSL", reason="Twisted's TLS needs pyOpenSSL")
 
@@ -17,13 +18,7 @@ pytest.importorskip("OpenSSL", reason="Twisted's TLS needs pyOpenSSL")
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command.split(), *subject, *files], check=True, capture_output=True)
-    return certificate, key
+    return tls_pair(tmp_path_factory.mktemp("tls"))
 
 
 def test_the_port_speaks_tls_and_nothing_less(pair: tuple[Path, Path]) -> None:

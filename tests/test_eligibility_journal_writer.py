@@ -6,9 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -25,59 +24,15 @@ from state.errors import Unavailable
 from telecom.msisdn import Msisdn
 from tests.gateway_process import ROOT
 from tests.journal_bed import ALI, PERSON, SARA, Bed, with_bed
-from tests.postgres_server import RunningPostgres, running_postgres
-from tests.redis_server import FailsAt, RunningRedis, running_redis
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[RunningPostgres]:
-    """One PostgreSQL for this file."""
-    with running_postgres() as running:
-        yield running
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where a journal may lie."""
-
-    url: str
-    folder: Path
-
-    def open(self) -> Database:
-        """A database there, given up quickly."""
-        return Database(self.url, self.folder, connections=2, timeout=1.0)
+from tests.journal_place import Place, empty_place, in_sqlite, with_database
+from tests.postgres_server import running_postgres
+from tests.redis_server import FailsAt, RunningRedis
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
     """An empty database of either kind."""
-    if request.param == "sqlite":
-        return Place("sqlite:///journal.sqlite3", tmp_path)
-    running: RunningPostgres = request.getfixturevalue("postgres")
-    running.run("DROP SCHEMA public CASCADE", "CREATE SCHEMA public")
-    return Place(running.url, tmp_path)
-
-
-def with_database(
-    server: RunningRedis, place: Place, test: Callable[[Bed, Database], Awaitable[None]]
-) -> None:
-    """Run a test over an emptied Redis and this database."""
-
-    async def run(bed: Bed) -> None:
-        database = place.open()
-        try:
-            await test(bed, database)
-        finally:
-            await database.close()
-
-    with_bed(server, run)
+    return empty_place(request, tmp_path)
 
 
 def children_of(process: int) -> list[int]:
@@ -226,7 +181,7 @@ def test_while_sql_is_away_the_journal_waits_and_catches_up(
     """Answers go on without the database; the gateway says so, and writes all of it afterwards."""
 
     async def test(bed: Bed) -> None:
-        place = Place("sqlite:///journal.sqlite3", tmp_path)
+        place = in_sqlite(tmp_path)
         first = place.open()
         await JournalTable(first).prepare()
         await first.close()
@@ -317,7 +272,7 @@ def test_nothing_in_sql_is_in_clear(server: RunningRedis, tmp_path: Path) -> Non
     """Neither the ID nor the number can be found in the database's files."""
 
     async def test(bed: Bed) -> None:
-        database = Place("sqlite:///journal.sqlite3", tmp_path).open()
+        database = in_sqlite(tmp_path).open()
         await bed.ask(ALI)
         await bed.writer(database).write_once(bed.redis, 0.001)
         await database.close()

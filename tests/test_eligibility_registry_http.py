@@ -3,12 +3,10 @@
 import asyncio
 import json
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,27 +19,14 @@ from hypothesis import strategies as st
 from eligibility.national_id import NationalId
 from eligibility.registry import FaultKind, RegistryFault
 from eligibility.registry_http import MAX_ANSWER, HttpPlace, HttpRegistry
-from eligibility.verdict import Kind, Record, Status
+from eligibility.verdict import Record
 from tests.loading import NOW, national
+from tests.registry_stub import GIVEN, RECORD
+from tests.tls_pair import tls_pair
 
 SOMEBODY, NOBODY = NationalId.parse(national(1)), NationalId.parse(national(2))
 SECRET = "canary-of-the-registry-31"
-PERSON = {
-    "national_id": SOMEBODY.digits,
-    "status": "active",
-    "valid_until": "2027-03-20",
-    "kind": "main",
-    "branch": 12,
-    "updated_at": "2026-11-01T08:00:00+03:30",
-}
-RECORD = Record(
-    Status.ACTIVE,
-    date(2027, 3, 20),
-    Kind.MAIN,
-    12,
-    datetime(2026, 11, 1, 4, 30, tzinfo=UTC),
-    NOW,
-)
+PERSON = {"national_id": SOMEBODY.digits, **GIVEN}
 UNKNOWN = {"national_id": SOMEBODY.digits, "error": "unknown person"}
 Answer = tuple[int, bytes, dict[str, str]]
 
@@ -115,13 +100,7 @@ def serving(tls: tuple[Path, Path] | None = None) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for 127.0.0.1, and its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
-    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-keyout", str(key), "-out", str(certificate)]
-    subprocess.run([*command.split(), *subject, *files], check=True, capture_output=True)
-    return certificate, key
+    return tls_pair(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")

@@ -9,24 +9,9 @@ from hypothesis import strategies as st
 from eligibility.record import FIRST_DAY, LAST_DAY, NO_BRANCH
 from eligibility.registry import FaultKind, RegistryFault
 from eligibility.registry_record import COLUMNS, record_of
-from eligibility.verdict import Kind, Record, Status
 from tests.loading import NOW
+from tests.registry_stub import GIVEN, RECORD
 
-GIVEN = {
-    "status": "active",
-    "valid_until": "2027-03-20",
-    "kind": "main",
-    "branch": 12,
-    "updated_at": "2026-11-01T08:00:00+03:30",
-}
-RECORD = Record(
-    Status.ACTIVE,
-    date(2027, 3, 20),
-    Kind.MAIN,
-    12,
-    datetime(2026, 11, 1, 4, 30, tzinfo=UTC),
-    NOW,
-)
 ODD: st.SearchStrategy[object] = st.one_of(
     st.none(),
     st.text(max_size=20),

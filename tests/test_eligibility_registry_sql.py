@@ -3,8 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +14,16 @@ from eligibility.registry import RegistryFault
 from eligibility.registry_fill import FillRefused, fill
 from eligibility.registry_sql import MAX_ROWS, IdType, PeopleTable, SqlRegistry
 from eligibility.sql import Database
-from eligibility.verdict import Kind, Record, Status
+from eligibility.verdict import Record, Status
 from state.errors import Unavailable
 from state.link import Redis
 from tests.loading import NOW, csv_of, line, national, with_redis
 from tests.postgres_server import RunningPostgres, running_postgres
 from tests.redis_server import running_redis
-from tests.registry_stub import Clock, Count, guarded
+from tests.registry_stub import RECORD, Clock, Count, guarded
 
 SOMEBODY, NOBODY = NationalId.parse(national(1)), NationalId.parse(national(2))
 FOREIGNER = NationalId.parse("918273645501")
-UPDATED = datetime(2026, 11, 1, 4, 30, tzinfo=UTC)
-RECORD = Record(Status.ACTIVE, date(2027, 3, 20), Kind.MAIN, 12, UPDATED, NOW)
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[RunningPostgres]:
-    """One PostgreSQL for all tests here; each has a table of its own."""
-    with running_postgres() as running:
-        yield running
 
 
 @pytest.fixture

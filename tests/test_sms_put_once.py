@@ -1,7 +1,5 @@
 """Texts that answer none: in an operator's outbox once, and good for as long as they may wait."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -14,35 +12,14 @@ from sms.unasked import Unasked
 from state.commands import Commands
 from state.errors import Unavailable
 from state.keyed_hash import KeyedHash
-from state.link import Redis, open_redis
+from state.link import Redis
 from state.sealed import Seal
 from telecom.msisdn import Msisdn
-from tests.redis_server import FailsAt, RunningRedis, running_redis
-from tests.sms_line import KEY, NOON
+from tests.redis_server import FailsAt, RunningRedis
+from tests.sms_line import KEY, NOON, Line, with_line
 
 NUMBER = Msisdn("989121234567")
 SEAL = Seal(KEY, lambda count: b"s" * count)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningRedis]:
-    """One Redis for this file."""
-    with running_redis() as running:
-        yield running
-
-
-def with_redis(server: RunningRedis, test: Callable[[Redis], Awaitable[None]]) -> None:
-    """Run a test over an emptied Redis."""
-
-    async def run() -> None:
-        redis = await open_redis(server.address, timeout=2.0, name="test")
-        try:
-            await redis.send("FLUSHALL")
-            await test(redis)
-        finally:
-            await redis.close()
-
-    asyncio.run(run())
 
 
 def unasked(state: Commands) -> Unasked:
@@ -69,34 +46,34 @@ async def replies(redis: Redis) -> list[Reply]:
 def test_a_text_is_put_once(server: RunningRedis) -> None:
     """The same correction is never sent twice, however often its sending is begun again."""
 
-    async def test(redis: Redis) -> None:
-        texts = unasked(redis)
+    async def test(line: Line) -> None:
+        texts = unasked(line.redis)
         assert await texts.put("a", NUMBER, "sorry", once="correction 1")
-        assert not await unasked(redis).put("a", NUMBER, "sorry", once="correction 1")
+        assert not await unasked(line.redis).put("a", NUMBER, "sorry", once="correction 1")
         assert await texts.put("a", NUMBER, "sorry", once="correction 2")
-        first, second = await replies(redis)
+        first, second = await replies(line.redis)
         assert first == second
         assert (first.source.digits, first.destination.digits) == ("10001420", NUMBER.digits)
         assert (first.destination.ton, first.text) == (2, "sorry")
         assert first.told_at == (NOON + timedelta(hours=6)).timestamp()
         with pytest.raises(KeyError):
             await texts.put("b", NUMBER, "sorry", once="correction 3")
-        raw = repr(await redis.send("XRANGE", key("a", "out"), "-", "+"))
+        raw = repr(await line.redis.send("XRANGE", key("a", "out"), "-", "+"))
         assert NUMBER.digits[2:] not in raw
 
-    with_redis(server, test)
+    with_line(server, test)
 
 
 def test_a_text_that_was_not_put_can_be_put_again(server: RunningRedis) -> None:
     """Where Redis fails, nothing is put and nothing is taken for put."""
 
-    async def test(redis: Redis) -> None:
-        failing = FailsAt(redis, 1)
+    async def test(line: Line) -> None:
+        failing = FailsAt(line.redis, 1)
         texts = unasked(failing)
         with pytest.raises(Unavailable):
             await texts.put("a", NUMBER, "sorry", once="correction 1")
         assert failing.tripped
         assert await texts.put("a", NUMBER, "sorry", once="correction 1")
-        assert len(await replies(redis)) == 1
+        assert len(await replies(line.redis)) == 1
 
-    with_redis(server, test)
+    with_line(server, test)
