@@ -1,4 +1,4 @@
-"""A registry in the test's hands and what it gives, a clock that it turns, and a count of events."""
+"""A registry in the test's hands and what it gives, a clock that it turns, and a count."""
 
 import asyncio
 from collections import Counter
