@@ -13,7 +13,7 @@ import hmac
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -71,9 +71,15 @@ class JournalKeys:
         self._current = max(found.values(), key=lambda key: key.name, default=None)
 
     def rotate(self, now: datetime) -> JournalKey:
-        """Make a key, which is in use from now on."""
+        """Make a key, which is in use from now on.
+
+        Its name comes after all others, also where the last one was made in this very second.
+        """
         key = self._random_bytes(KEY_OCTETS)
-        name = f"{now:%Y%m%dT%H%M%SZ}-{_id_of(key)}.key"
+        if self._current is not None:
+            last = datetime.strptime(self._current.name.partition("-")[0], "%Y%m%dT%H%M%S%z")
+            now = max(now, last + timedelta(seconds=1))
+        name = f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}-{_id_of(key)}.key"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         load_or_create_key(self._folder / name, lambda _: key)
         self.reread()

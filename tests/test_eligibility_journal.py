@@ -291,6 +291,16 @@ def test_keys_rotate_and_old_ones_stay_readable(tmp_path: Path) -> None:
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in tmp_path.iterdir())
 
 
+def test_the_last_key_made_is_the_one_in_use(tmp_path: Path) -> None:
+    """However soon after another it is made, and by a clock that goes back, a new key is used."""
+    keys = keys_in(tmp_path)
+    for hours in (0, 0, 0, -1, 1):
+        key = keys.rotate(NOON + timedelta(hours=hours))
+        assert keys.current is key
+        assert keys_in(tmp_path).known[-1].id == key.id
+    assert len(keys.known) == 1 + 5
+
+
 def test_a_key_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> None:
     """A key file that was mixed up or damaged stops the start, and is named."""
     key = keys_in(tmp_path).required(NOON)
