@@ -104,6 +104,11 @@ CORRECTIONS: Final = Table(
     Index("corrections_by_inquiry", "inquiry"),
 )
 
+PREPARED: Final = "prepared"
+SENDING: Final = "sending"
+SENT: Final = "sent"
+"""What a correction's `state` may be."""
+
 AT_ONCE: Final = 500
 """Rows of one statement."""
 

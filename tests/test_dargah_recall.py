@@ -274,7 +274,7 @@ def test_a_recall_says_why_it_cannot_be(tmp_path: Path) -> None:
             for words, why in (
                 ((), "which answers are in doubt"),
                 (("--generation", "1"), "No generation is loaded"),
-                (("--since", "yesterday"), "a time is written such as"),
+                (("--since", "yesterday"), "--since is a time such as"),
                 (("--send", "--changed"), "give it --generation alone"),
             ):
                 refused = await at.run("recall", *words)

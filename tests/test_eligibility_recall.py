@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from eligibility.corrections_sql import BY_SMS, Correction, CorrectionTable
+from eligibility.journal_sql import SENDING, SENT
 from eligibility.recall import Contradiction
-from eligibility.recall_sql import BY_SMS, SENDING, SENT, Correction, Question, RecallTable
+from eligibility.recall_sql import Question
 from eligibility.saying import Saying
 from eligibility.told import microseconds
 from eligibility.verdict import CANNOT_CHECK, Outcome
@@ -187,7 +189,7 @@ def test_who_was_sent_a_correction_holds_that(server: RunningRedis, place: Place
         await office.load(line(ONE, "inactive", "2026-02-01"))
         code, _ = await office.ask(ALI, ONE)
         await office.load(line(ONE))
-        table = RecallTable(office.database)
+        table = CorrectionTable(office.database)
         question = Question(generation=1)
         (wrong,) = await office.recall(question)
         recall = 0

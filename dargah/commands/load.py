@@ -3,16 +3,15 @@
 import argparse
 import getpass
 import os
-from datetime import datetime
 from pathlib import Path
 
 from config.settings import read_settings
 from dargah.failures import Failure
 from dargah.loading import load_file, summary
 from dargah.loop import run_alone
+from dargah.moments import moment_given
 from dargah.wiring import required_folder
 from eligibility.load import LoadOptions
-from persian.jalali import TEHRAN
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         accepted_by=_who() if args.accept else "",
         keep_previous=args.keep_previous,
         pad_ids=args.pad_ids,
-        as_of=_moment(args.as_of),
+        as_of=moment_given("--as-of", args.as_of),
     )
     required_folder(settings.data_folder)
     loaded = run_alone(load_file(settings, Path(args.file), wanted))
@@ -81,15 +80,3 @@ def _who() -> str:
         return os.environ.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
         return ""
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Failure(
-            "--as-of is a time such as 2026-11-21T06:00 or 2026-11-21T06:00+03:30."
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=TEHRAN)

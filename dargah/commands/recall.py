@@ -6,23 +6,24 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from config.settings import Settings, read_settings
+from dargah.correcting import send
 from dargah.dialogue_of_settings import building, own_version
 from dargah.failures import Failure
 from dargah.loading import PATIENCE
 from dargah.loop import run_alone
-from dargah.recalling import Prepared, prepare, send
+from dargah.moments import moment_given
+from dargah.recalling import Prepared, prepare
 from dargah.wiring import clock, required_folder, stores_of
 from dialogue.live import LiveVersions
 from dialogue.published import Published
-from eligibility.recall_sql import BY_NOBODY, BY_PROVIDER, BY_SMS, Question
+from eligibility.corrections_sql import BY_NOBODY, BY_PROVIDER, BY_SMS
+from eligibility.recall_sql import Question
 from eligibility.told import microseconds
-from persian.jalali import TEHRAN
 
 
 def options(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +55,11 @@ def run(args: argparse.Namespace) -> int:
     """Find and prepare, or send what is prepared."""
     settings = read_settings(args.settings, os.environ)
     required_folder(settings.data_folder)
-    question = Question(args.generation, _moment(args.since), _moment(args.until))
+    since, until = (
+        microseconds(when) if (when := moment_given(name, given)) else None
+        for name, given in (("--since", args.since), ("--until", args.until))
+    )
+    question = Question(args.generation, since, until)
     if args.send:
         if args.dry_run or args.changed or args.since or args.until:
             raise Failure("--send sends what is prepared already; give it --generation alone.")
@@ -142,15 +147,3 @@ def _bar(what: str) -> Iterator[Callable[[int, int], None]]:
     with bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _moment(text: str | None) -> int | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Failure(
-            "a time is written such as 2026-11-21T06:00 or 2026-11-21T06:00+03:30."
-        ) from None
-    return microseconds(moment if moment.tzinfo else moment.replace(tzinfo=TEHRAN))
