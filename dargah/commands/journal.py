@@ -3,6 +3,8 @@
 import argparse
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from config.settings import Settings, read_settings
 from dargah.failures import Failure
@@ -43,15 +45,22 @@ def _rotate(settings: Settings) -> int:
     return 0
 
 
-async def _status(settings: Settings) -> int:
+@asynccontextmanager
+async def _journal(settings: Settings) -> AsyncIterator[JournalTable]:
+    """The journal in SQL. Raises Failure where it cannot be read."""
     table = JournalTable(database_of(settings))
     try:
         await table.prepare()
-        kept = await table.count()
+        yield table
     except (Unavailable, WrongSchema) as error:
         raise Failure(f"{error}.") from None
     finally:
         await table.database.close()
+
+
+async def _status(settings: Settings) -> int:
+    async with _journal(settings) as table:
+        kept = await table.count()
     async with stores_of(settings) as stores:
         waiting = int(await stores.state.send("XLEN", STREAM))
     print(f"{kept:,} answers in {table.database.name}; {waiting:,} wait in Redis.")
@@ -60,14 +69,8 @@ async def _status(settings: Settings) -> int:
 
 async def _keys(settings: Settings) -> int:
     keys = keys_of(settings)
-    table = JournalTable(database_of(settings))
-    try:
-        await table.prepare()
+    async with _journal(settings) as table:
         counts = await table.keys()
-    except (Unavailable, WrongSchema) as error:
-        raise Failure(f"{error}.") from None
-    finally:
-        await table.database.close()
     for key in keys.known:
         use = "in use" if key is keys.current else ""
         print(f"{key.id}  {counts.pop(key.id, 0):>12,} answers  {key.name}  {use}".rstrip())
