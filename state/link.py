@@ -10,6 +10,7 @@ honest "cannot check now" is better than a queue that nobody will wait for.
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from state.address import Address
 from state.commands import Arg, Commands, Reply, Script
@@ -157,6 +158,23 @@ class Redis:
         self._why = f"the connection to Redis at {self.address} is closed"
 
 
+class Connects(Protocol):
+    """What connects by itself, and says why it could not."""
+
+    @property
+    def reason(self) -> str:
+        """Why the last try came to nothing."""
+        ...
+
+    async def wait_connected(self) -> None:
+        """Until there is a connection."""
+        ...
+
+    async def close(self) -> None:
+        """Try no more."""
+        ...
+
+
 async def open_redis(
     address: Address,
     *,
@@ -171,14 +189,19 @@ async def open_redis(
     `name` is what CLIENT LIST shows, without spaces. Raises Unavailable with one sentence.
     """
     redis = Redis(address, name=name, timeout=timeout, in_flight=in_flight, jitter=jitter)
+    await connected(redis, deadline)
+    return redis
+
+
+async def connected(link: Connects, deadline: float) -> None:
+    """Wait for the connection, so many seconds at most. Raises Unavailable; it is closed then."""
     try:
         async with asyncio.timeout(deadline):
-            await redis.wait_connected()
+            await link.wait_connected()
     except TimeoutError:
-        reason = redis.reason
-        await redis.close()
+        reason = link.reason
+        await link.close()
         raise Unavailable(f"{reason}, after {deadline:g} s") from None
     except BaseException:
-        await redis.close()
+        await link.close()
         raise
-    return redis

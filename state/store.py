@@ -6,7 +6,6 @@ One role of Redis, whatever it runs on: opened by its URL, and asked for more th
     redis+sentinel://            a master and copies    Following what the Sentinels say
 """
 
-import asyncio
 import random
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -15,9 +14,8 @@ from config.redis_settings import CLUSTER, ManyServers, many_servers
 from state.address import Address
 from state.cluster import ClusterDiscovery
 from state.commands import Commands
-from state.errors import Unavailable
 from state.following import Following
-from state.link import Redis, open_redis
+from state.link import Redis, connected, open_redis
 from state.nodes import Nodes
 from state.own_link import OwnLink
 from state.sentinel import SentinelDiscovery
@@ -66,16 +64,7 @@ async def open_store(
         replicas=replicas,
         behind=behind,
     )
-    try:
-        async with asyncio.timeout(deadline):
-            await store.wait_connected()
-    except TimeoutError:
-        reason = store.reason
-        await store.close()
-        raise Unavailable(f"{reason}, after {deadline:g} s") from None
-    except BaseException:
-        await store.close()
-        raise
+    await connected(store, deadline)
     return store
 
 
