@@ -1,24 +1,19 @@
 """What stands before the registry: one question a person, bounds, breaker, budget, memory."""
 
 import asyncio
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from eligibility.national_id import NationalId
 from eligibility.person_store import Written
 from eligibility.registry import FaultKind, RegistryFault
-from eligibility.registry_breaker import Breaker, BreakerSettings, BreakerState
-from eligibility.registry_budget import KEY, RegistryBudget
+from eligibility.registry_breaker import BreakerState
 from eligibility.verdict import Kind, Record, Status
-from state.commands import Commands
 from state.errors import Unavailable
 from state.link import Redis
 from tests.loading import national, with_redis
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 from tests.registry_stub import Clock, Count, RegistryStub, guarded
 
 PEOPLE = [NationalId.parse(national(n)) for n in range(1, 40)]
@@ -27,20 +22,13 @@ RECORD = Record(Status.ACTIVE, date(2027, 3, 20), Kind.MAIN, 12, datetime(2026, 
 CLOSED, OPEN, HALF_OPEN = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.HALF_OPEN
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis() as running:
-        yield running
-
-
 async def settled() -> None:
     """Let everything go on that can."""
     for _ in range(20):
         await asyncio.sleep(0)
 
 
-def test_one_question_a_person(redis: RunningRedis) -> None:
+def test_one_question_a_person(server: RunningRedis) -> None:
     """Many who ask about one person wait for one question; who hangs up does not end it."""
 
     async def play(link: Redis) -> None:
@@ -64,10 +52,10 @@ def test_one_question_a_person(redis: RunningRedis) -> None:
         await guard.close()
         assert registry.closed
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_bounded(redis: RunningRedis) -> None:
+def test_bounded(server: RunningRedis) -> None:
     """No more questions are under way than are allowed; further people are not asked about."""
 
     async def play(link: Redis) -> None:
@@ -85,7 +73,7 @@ def test_bounded(redis: RunningRedis) -> None:
         assert registry.most_at_once == 3
         await guard.close()
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
 class Clings(RegistryStub):
@@ -104,7 +92,7 @@ class Clings(RegistryStub):
         return None
 
 
-def test_too_late(redis: RunningRedis) -> None:
+def test_too_late(server: RunningRedis) -> None:
     """Nobody waits longer than is set; what was given up keeps its place until it has ended."""
 
     async def play(link: Redis) -> None:
@@ -124,10 +112,10 @@ def test_too_late(redis: RunningRedis) -> None:
         assert registry.asked == [SOMEBODY, NOBODY]
         await guard.close()
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_remembered(redis: RunningRedis) -> None:
+def test_remembered(server: RunningRedis) -> None:
     """Whom the registry does not know is not asked about again for a while, and then is."""
 
     async def play(link: Redis) -> None:
@@ -148,11 +136,11 @@ def test_remembered(redis: RunningRedis) -> None:
         assert told.asked_at == clock.now()
         assert count == {"unknown": 1, "known": 1}
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
 @pytest.mark.parametrize(("kept", "asked"), [(Written.OLDER, 1), (Written.WRITTEN, 2), (None, 2)])
-def test_what_the_cache_cannot_hold(redis: RunningRedis, kept: Written | None, asked: int) -> None:
+def test_what_the_cache_cannot_hold(server: RunningRedis, kept: Written | None, asked: int) -> None:
     """A registry that has an older record than the cache is not asked again and again."""
 
     async def keep(person: NationalId, record: Record) -> Written | None:
@@ -171,10 +159,10 @@ def test_what_the_cache_cannot_hold(redis: RunningRedis, kept: Written | None, a
             assert told.kept is kept
         assert len(registry.asked) == asked
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_breaker(redis: RunningRedis) -> None:
+def test_breaker(server: RunningRedis) -> None:
     """A failing registry is left alone; one probe after each pause, which doubles to its limit."""
 
     async def play(link: Redis) -> None:
@@ -217,10 +205,10 @@ def test_breaker(redis: RunningRedis) -> None:
         registry.fault = None
         assert await guard.ask(PEOPLE[7]) is not None
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_one_bad_row_is_not_a_registry_away(redis: RunningRedis) -> None:
+def test_one_bad_row_is_not_a_registry_away(server: RunningRedis) -> None:
     """People whose rows cannot be read do not keep the others from being asked about."""
 
     async def play(link: Redis) -> None:
@@ -238,127 +226,10 @@ def test_one_bad_row_is_not_a_registry_away(redis: RunningRedis) -> None:
         assert count["unreadable"] == 6
         assert count["strange"] == 3
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-@pytest.mark.parametrize("answered", [True, False])
-def test_late_answers_settle_nothing(answered: bool) -> None:
-    """What was asked before the pause neither closes nor opens anything when it ends at last."""
-    breaker = Breaker(BreakerSettings(1, 8.0, 32.0), random=lambda: 0.0, changed=lambda _: None)
-    early, failing = breaker.admit(0), breaker.admit(0)
-    assert early is not None
-    assert failing is not None
-    breaker.settle(failing, answered=False, now=0)
-    assert breaker.state is OPEN
-    probe = breaker.admit(8)
-    assert probe is not None
-    breaker.settle(early, answered=answered, now=8)
-    assert breaker.state is HALF_OPEN
-    breaker.settle(probe, answered=True, now=8)
-    assert breaker.state is CLOSED
-
-
-@given(st.lists(st.tuples(st.sampled_from(["ask", "ok", "bad", "wait"]), st.integers(0, 40))))
-def test_breaker_in_any_order(steps: list[tuple[str, int]]) -> None:
-    """However answers come in, a failing registry has one probe at a time, and none in a pause."""
-    states: list[BreakerState] = []
-    breaker = Breaker(BreakerSettings(3, 8.0, 32.0), random=lambda: 0.0, changed=states.append)
-    now, opened, probe = 0.0, -1.0, -1
-    tickets: list[int] = []
-    for what, number in steps:
-        before = breaker.state
-        if what == "wait":
-            now += number
-        elif what == "ask":
-            ticket = breaker.admit(now)
-            if before is OPEN and now < opened + 8:
-                assert ticket is None
-            if before is HALF_OPEN:
-                assert ticket is None
-            if ticket is not None:
-                tickets.append(ticket)
-                probe = ticket
-        elif tickets:
-            ticket = tickets.pop(number % len(tickets))
-            breaker.settle(ticket, answered=what == "ok", now=now)
-            if before is HALF_OPEN:
-                # What was asked before the pause says nothing of now.
-                expected = (CLOSED if what == "ok" else OPEN) if ticket == probe else HALF_OPEN
-                assert breaker.state is expected
-            if before is not OPEN and breaker.state is OPEN:
-                opened = now
-            if before is OPEN:
-                assert breaker.state is OPEN
-    # Whatever happened, it can be asked again some day.
-    for ticket in tickets:
-        breaker.settle(ticket, answered=True, now=now)
-    assert breaker.would_admit(now + 32)
-
-
-def test_budget_of_all_gateways(redis: RunningRedis) -> None:
-    """The questions of all gateways together keep to one budget, which fills up again."""
-
-    async def play(link: Redis) -> None:
-        clock = Clock()
-        # So slow that no machine is slow enough for one to come back meanwhile.
-        one, other = (RegistryBudget(link, 0.001, seconds=clock.seconds) for _ in range(2))
-        assert await one.take()
-        assert not await other.take()
-        assert not await one.take()
-        await link.send("HINCRBY", KEY, "at", -2_000_000)
-        # It was told when to ask again, and does not ask Redis before.
-        assert not await other.take()
-        clock.passed += 1001
-        assert await other.take()
-        assert not await one.take()
-        ttl = await link.send("PTTL", KEY)
-        assert 0 < ttl <= 1_060_000
-
-    with_redis(redis, play)
-
-
-def test_budget_at_once(redis: RunningRedis) -> None:
-    """A second's questions may be asked at once, and after a long rest no more than that."""
-
-    async def play(link: Redis) -> None:
-        clock = Clock()
-        budget = RegistryBudget(link, 5, seconds=clock.seconds)
-        await budget.take()
-        await link.send("HINCRBY", KEY, "at", -3_600_000)
-        granted = 0
-        while await budget.take():
-            granted += 1
-        # One may come back for each fifth of a second that this took.
-        assert 5 <= granted < 50
-        before = await link.send("HGETALL", KEY)
-        assert not await budget.take()
-        assert await link.send("HGETALL", KEY) == before
-
-    with_redis(redis, play)
-
-
-def test_budget_alone(redis: RunningRedis) -> None:
-    """Without the state role a gateway takes a tenth of the budget, and tries it again."""
-
-    async def play(link: Redis) -> None:
-        clock = Clock()
-        down = FailsAt(link, 1)
-        commands: Commands = down
-        budget = RegistryBudget(commands, 30, seconds=clock.seconds)
-        granted = [await budget.take() for _ in range(6)]
-        assert granted == [True] * 3 + [False] * 3
-        assert await link.send("EXISTS", KEY) == 0
-        clock.passed = 0.5
-        assert [await budget.take() for _ in range(2)] == [True, False]
-        assert await link.send("EXISTS", KEY) == 0
-        clock.passed = 1.0
-        assert await budget.take()
-        assert await link.send("EXISTS", KEY) == 1
-
-    with_redis(redis, play)
-
-
-def test_over_budget_nobody_is_asked(redis: RunningRedis) -> None:
+def test_over_budget_nobody_is_asked(server: RunningRedis) -> None:
     """Beyond the budget the registry hears nothing, and the breaker's probe is not spent."""
 
     async def play(link: Redis) -> None:
@@ -370,4 +241,4 @@ def test_over_budget_nobody_is_asked(redis: RunningRedis) -> None:
         assert registry.asked == [SOMEBODY]
         assert count == {"unknown": 1, "refused:budget": 1}
 
-    with_redis(redis, play)
+    with_redis(server, play)
