@@ -1,6 +1,5 @@
 """What is told around Tehran's midnight, where a day ends and sometimes a year."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -12,7 +11,7 @@ from eligibility.verdict import Outcome, Verdict
 from persian.jalali import jalali_date
 from state.link import Redis
 from tests.loading import ANY_AGE, csv_of, line, load_text, national, with_redis
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 
 LAST_DAYS = [
     (date(2025, 3, 20), "1403/12/30", "1404/01/01"),  # a leap year's
@@ -24,16 +23,9 @@ KINDS = ("active", "active, no end", "inactive", "inactive, no end", "pending")
 JUST = timedelta(milliseconds=10)
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis() as running:
-        yield running
-
-
 @pytest.mark.parametrize(("last", "jalali", "jalali_next"), LAST_DAYS)
 def test_cover_ends_with_its_day(
-    redis: RunningRedis, last: date, jalali: str, jalali_next: str
+    server: RunningRedis, last: date, jalali: str, jalali_next: str
 ) -> None:
     """Cover holds to the last moment of its last day in Tehran, and has ended since the next."""
     midnight = datetime(last.year, last.month, last.day, 20, 30, tzinfo=UTC)
@@ -87,4 +79,4 @@ def test_cover_ends_with_its_day(
                 assert active.valid_until == last
                 assert inactive.not_covered_since is None
 
-    with_redis(redis, play)
+    with_redis(server, play)

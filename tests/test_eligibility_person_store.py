@@ -1,6 +1,5 @@
 """One person's record written by itself, in whatever order changes arrive."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -16,9 +15,10 @@ from eligibility.verdict import Kind, Outcome, Record, Status
 from state.errors import Unavailable
 from state.link import Redis
 from tests.loading import ANY_AGE, NOW, covered, csv_of, load_text, national, verdict_on, with_redis
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 
 SOMEBODY, NEWCOMER = NationalId.parse(national(1)), NationalId.parse(national(700))
+OTHER = NationalId.parse(national(2))
 LOADED = datetime(2026, 11, 1, 4, 30, tzinfo=UTC)
 
 records = st.builds(
@@ -30,13 +30,6 @@ records = st.builds(
     updated_at=st.integers(1, 4).map(lambda day: LOADED + timedelta(days=day)),
     confirmed_at=st.none() | st.integers(5, 7).map(lambda day: LOADED + timedelta(days=day)),
 )
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis() as running:
-        yield running
 
 
 def changed(status: Status, day: int) -> Record:
@@ -52,7 +45,7 @@ def test_confirmed_records_are_read_as_written(record: Record) -> None:
     assert len(packed) == (10 if record.confirmed_at is None else 15)
 
 
-def test_a_newer_change_stays(redis: RunningRedis) -> None:
+def test_a_newer_change_stays(server: RunningRedis) -> None:
     """A change is told at once, a repeated one changes nothing, an older one never does."""
 
     async def play(link: Redis) -> None:
@@ -65,10 +58,10 @@ def test_a_newer_change_stays(redis: RunningRedis) -> None:
         assert await write_person(link, layout, NEWCOMER, earlier) is Written.WRITTEN
         assert (await verdict_on(link, national(700))).outcome is Outcome.PENDING_PAYMENT
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_what_another_version_wrote_stays(redis: RunningRedis) -> None:
+def test_what_another_version_wrote_stays(server: RunningRedis) -> None:
     """A record that cannot be read is not compared with, and not written over."""
 
     async def play(link: Redis) -> None:
@@ -78,10 +71,10 @@ def test_what_another_version_wrote_stays(redis: RunningRedis) -> None:
         assert told is Written.UNREADABLE
         assert (await verdict_on(link, national(1))).outcome is Outcome.CANNOT_CHECK
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_no_bucket_is_made_by_a_change(redis: RunningRedis) -> None:
+def test_no_bucket_is_made_by_a_change(server: RunningRedis) -> None:
     """After one bucket is lost its people cannot be checked, changes or not; others can."""
 
     async def play(link: Redis) -> None:
@@ -103,26 +96,27 @@ def test_no_bucket_is_made_by_a_change(redis: RunningRedis) -> None:
             else:
                 assert (await cache.verdict(person, NOW)).outcome is Outcome.COVERED
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
 @settings(max_examples=60, deadline=None)
 @given(given_records=st.lists(records, min_size=2, max_size=5), data=st.data())
 def test_any_order_ends_alike(
-    redis: RunningRedis, given_records: list[Record], data: st.DataObject
+    server: RunningRedis, given_records: list[Record], data: st.DataObject
 ) -> None:
     """Whatever the order in which changes arrive, the same one stays: none is older than it."""
     shuffled = data.draw(st.permutations(given_records))
 
-    async def ended(link: Redis, order: list[Record]) -> Record:
-        layout = (await load_text(link, csv_of(covered(3))))[0].generation.layout
-        for record in order:
-            await write_person(link, layout, SOMEBODY, record)
-        return unpack(await link.send("HGET", *layout.address(SOMEBODY)))
-
     async def play(link: Redis) -> None:
-        first, second = await ended(link, given_records), await ended(link, shuffled)
+        layout = (await load_text(link, csv_of(covered(3))))[0].generation.layout
+
+        async def ended(person: NationalId, order: list[Record]) -> Record:
+            for record in order:
+                await write_person(link, layout, person, record)
+            return unpack(await link.send("HGET", *layout.address(person)))
+
+        first, second = await ended(SOMEBODY, given_records), await ended(OTHER, shuffled)
         assert first == second
         assert first.updated_at == max(record.updated_at for record in given_records)
 
-    with_redis(redis, play)
+    with_redis(server, play)
