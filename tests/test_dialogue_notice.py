@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from config.errors import ConfigError
 from dialogue.notice import Notice, proven
@@ -21,7 +23,7 @@ from state.link import Redis
 from telecom.screen import fits
 from telecom.segments import split
 from tests.agi_peer import AgiPeer
-from tests.dialogue_editions import NOON, OWN, TITLE, live, notice
+from tests.dialogue_editions import NOON, OWN, SETTINGS, TITLE, live, notice
 from tests.redis_server import FailsAt, RunningRedis
 from tests.scripted_inquirer import COVERED, PHRASES
 from tests.sms_line import Inquiries
@@ -212,3 +214,13 @@ def test_what_cannot_be_set(texts: dict[str, str], says: str) -> None:
 
 def _fa(key: str) -> str:
     return PHRASES["fa"].phrases[key].text
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=300))
+def test_any_kept_notice(kept: bytes) -> None:
+    """A notice that was kept is read whole; anything else is none."""
+    assert Notice.from_json(kept) is None
+    whole = replace(notice("خبر", NOON, en="News"), spoken=frozenset({"fa"}))
+    assert Notice.from_json(whole.to_json().encode()) == whole
+    assert SETTINGS.dialogue.preferences_kept_for > 365

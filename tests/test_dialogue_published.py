@@ -2,26 +2,22 @@
 
 import asyncio
 import json
-import zlib
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from config.errors import ConfigError
-from dialogue.bundle import BadBundle, Bundle, unpack
+from dialogue.bundle import Bundle
 from dialogue.live import MOST_HELD
-from dialogue.notice import Notice
 from dialogue.published import KEY, MOST_KEPT, NotPublished, Published
 from ivr.version import SpokenVersion
 from state.commands import Arg, Reply
 from state.errors import Unavailable
 from state.link import Redis
-from tests.dialogue_editions import BUILD, NOON, OWN, SETTINGS, SHIPPED, TITLE, live, notice, titled
+from tests.dialogue_editions import BUILD, NOON, OWN, SHIPPED, TITLE, live, notice, titled
 from tests.redis_server import FailsAt, RunningRedis
 from tests.scripted_inquirer import COVERED
 from tests.ussd_line import ANSWER, FA, MENU, Line, on
@@ -29,48 +25,6 @@ from ussd.sessions import UssdReply
 
 A, B = titled("الف 1420"), titled("ب 1420")
 MENU_A, MENU_B = MENU.replace(TITLE, "الف 1420"), MENU.replace(TITLE, "ب 1420")
-
-
-@given(
-    st.dictionaries(
-        st.from_regex(r"[a-z]{1,8}/[a-z]{1,8}\.toml", fullmatch=True),
-        st.text(st.characters(codec="utf-8"), max_size=50),
-        min_size=1,
-        max_size=5,
-    )
-)
-def test_a_bundle_comes_out_as_it_went_in(files: dict[str, str]) -> None:
-    """What is published is what is read; under another digest it is refused."""
-    bundle = Bundle(files)
-    assert unpack(bundle.pack(), bundle.digest) == bundle
-    with pytest.raises(BadBundle):
-        unpack(bundle.pack(), "0" * 16)
-
-
-@given(st.binary(max_size=200) | st.text(max_size=50).map(lambda t: zlib.compress(t.encode())))
-def test_any_octets(packed: bytes) -> None:
-    """Whatever lies in Redis, it is a bundle or refused in words."""
-    with pytest.raises(BadBundle):
-        unpack(packed, "0" * 16)
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"[]",
-        b"{}",
-        b'{"tree.toml": "x"}',
-        b'{"dialogue/../x.toml": "x"}',
-        b'{"dialogue/tree.toml": 1}',
-        b'{"dialogue/tree.toml": "\\ud800"}',
-        b"[" * 100_000,
-        b" " * (8 << 20),
-    ],
-)
-def test_what_is_no_bundle(raw: bytes) -> None:
-    """Files of other names, no texts, and bombs are refused."""
-    with pytest.raises(BadBundle):
-        unpack(zlib.compress(raw), "0" * 16)
 
 
 def test_processes_follow(server: RunningRedis) -> None:
@@ -434,13 +388,3 @@ def test_it_follows_by_itself(server: RunningRedis) -> None:
             await versions.close()
 
     on(server, play)
-
-
-@settings(max_examples=200)
-@given(st.binary(max_size=300))
-def test_any_kept_notice(kept: bytes) -> None:
-    """A notice that was kept is read whole; anything else is none."""
-    assert Notice.from_json(kept) is None
-    whole = replace(notice("خبر", NOON, en="News"), spoken=frozenset({"fa"}))
-    assert Notice.from_json(whole.to_json().encode()) == whole
-    assert SETTINGS.dialogue.preferences_kept_for > 365
