@@ -4,7 +4,6 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -20,7 +19,7 @@ from eligibility.verdict import CANNOT_CHECK, INVALID_ID, Kind, Outcome, Source,
 from state.keyed_hash import KeyedHash
 from state.link import open_redis
 from telecom.channel import Channel
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 
 PERSON = "0012345679"
 CODE = "48305172606"
@@ -282,18 +281,11 @@ def test_any_request_is_answered(body: bytes, idempotency_key: str | None) -> No
         national_id.encode()
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One server for the module."""
-    with running_redis() as running:
-        yield running
-
-
-def test_with_real_keys(redis: RunningRedis) -> None:
+def test_with_real_keys(server: RunningRedis) -> None:
     """A key that was made opens, a wrong or revoked one does not, and without Redis it is a 503."""
 
     async def main() -> None:
-        link = await open_redis(redis.address, name="test")
+        link = await open_redis(server.address, name="test")
         keys = ApiKeys(link)
         hashes = KeyedHash(b"k" * 32)
         token = await keys.create("Pharmacy", [ELIGIBILITY], secrets.token_bytes, datetime.now(UTC))

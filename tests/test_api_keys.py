@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -16,35 +16,28 @@ from hypothesis import strategies as st
 from api.keys import DETAILS, ELIGIBILITY, ApiKeys
 from state.errors import Unavailable
 from state.link import Redis, open_redis
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 
 NOON = datetime(2026, 11, 21, 8, 30, tzinfo=UTC)
 BOTH = frozenset({ELIGIBILITY, DETAILS})
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One server for the module."""
-    with running_redis() as running:
-        yield running
-
-
 @asynccontextmanager
-async def emptied(redis: RunningRedis) -> AsyncIterator[Redis]:
+async def emptied(server: RunningRedis) -> AsyncIterator[Redis]:
     """A connection to a Redis that holds nothing."""
-    redis.ask("FLUSHALL")
-    link = await open_redis(redis.address, name="test")
+    server.ask("FLUSHALL")
+    link = await open_redis(server.address, name="test")
     try:
         yield link
     finally:
         await link.close()
 
 
-def test_a_key_opens_until_it_is_revoked(redis: RunningRedis) -> None:
+def test_a_key_opens_until_it_is_revoked(server: RunningRedis) -> None:
     """A key is known by its name and scopes, and a revoked one is known as revoked."""
 
     async def main() -> None:
-        async with emptied(redis) as link:
+        async with emptied(server) as link:
             keys = ApiKeys(link)
             token = await keys.create("Pharmacy 12", BOTH, secrets.token_bytes, NOON)
             assert re.fullmatch(r"dg_[0-9a-f]{8}_[A-Za-z0-9_-]{43}", token)
@@ -66,11 +59,11 @@ def test_a_key_opens_until_it_is_revoked(redis: RunningRedis) -> None:
     asyncio.run(main())
 
 
-def test_only_the_whole_key_opens(redis: RunningRedis) -> None:
+def test_only_the_whole_key_opens(server: RunningRedis) -> None:
     """Another secret, another scheme, a missing part or nothing at all opens nothing."""
 
     async def main() -> None:
-        async with emptied(redis) as link:
+        async with emptied(server) as link:
             keys = ApiKeys(link)
             token = await keys.create("a", [ELIGIBILITY], secrets.token_bytes, NOON)
             other = await keys.create("b", [ELIGIBILITY], secrets.token_bytes, NOON)
@@ -101,11 +94,11 @@ def test_any_header_is_a_key_or_none(header: str) -> None:
     assert not asked
 
 
-def test_the_secret_is_nowhere_in_redis(redis: RunningRedis) -> None:
+def test_the_secret_is_nowhere_in_redis(server: RunningRedis) -> None:
     """Who reads all of Redis still cannot use a key, nor does a key show its secret."""
 
     async def main() -> None:
-        async with emptied(redis) as link:
+        async with emptied(server) as link:
             keys = ApiKeys(link)
             token = await keys.create("a", BOTH, secrets.token_bytes, NOON)
             secret = token[12:]
@@ -117,11 +110,11 @@ def test_the_secret_is_nowhere_in_redis(redis: RunningRedis) -> None:
     asyncio.run(main())
 
 
-def test_keys_are_listed_oldest_first_the_revoked_too(redis: RunningRedis) -> None:
+def test_keys_are_listed_oldest_first_the_revoked_too(server: RunningRedis) -> None:
     """The operator sees every key that was ever given out."""
 
     async def main() -> None:
-        async with emptied(redis) as link:
+        async with emptied(server) as link:
             keys = ApiKeys(link)
             assert await keys.list() == []
             for n in (2, 0, 1):
@@ -135,11 +128,11 @@ def test_keys_are_listed_oldest_first_the_revoked_too(redis: RunningRedis) -> No
     asyncio.run(main())
 
 
-def test_an_unknown_key_cannot_be_revoked(redis: RunningRedis) -> None:
+def test_an_unknown_key_cannot_be_revoked(server: RunningRedis) -> None:
     """A mistyped ID is said to be unknown, and makes no key."""
 
     async def main() -> None:
-        async with emptied(redis) as link:
+        async with emptied(server) as link:
             keys = ApiKeys(link)
             for key_id in ("00000000", "", "*", "dg_00000000", "0000000G"):
                 assert not await keys.revoke(key_id, NOON)
@@ -148,12 +141,12 @@ def test_an_unknown_key_cannot_be_revoked(redis: RunningRedis) -> None:
     asyncio.run(main())
 
 
-def test_two_keys_never_share_an_id(redis: RunningRedis) -> None:
+def test_two_keys_never_share_an_id(server: RunningRedis) -> None:
     """Chance that gives the same ID twice does not overwrite the first key."""
     given_out = iter([b"\0" * 4, b"a" * 32, b"\0" * 4, b"b" * 32, b"\1" * 4, b"c" * 32])
 
     async def main() -> None:
-        async with emptied(redis) as link:
+        async with emptied(server) as link:
             keys = ApiKeys(link)
             first = await keys.create("a", BOTH, lambda _: next(given_out), NOON)
             second = await keys.create("b", BOTH, lambda _: next(given_out), NOON)
@@ -183,13 +176,13 @@ def test_a_key_without_a_name_or_with_odd_scopes_is_not_made(name: str, scopes: 
         asyncio.run(ApiKeys(None).create(name, scopes, secrets.token_bytes, NOON))  # type: ignore[arg-type]
 
 
-def test_redis_fails_anywhere(redis: RunningRedis) -> None:
+def test_redis_fails_anywhere(server: RunningRedis) -> None:
     """Whichever call fails, no key opens that should not, and the list can be read again."""
 
     async def main() -> None:
-        async with emptied(redis) as link:
+        async with emptied(server) as link:
             for n in count(1):
-                redis.ask("FLUSHALL")
+                server.ask("FLUSHALL")
                 failing = FailsAt(link, n)
                 keys = ApiKeys(failing)
                 token = None

@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from itertools import count
@@ -17,16 +16,9 @@ from state.commands import Commands
 from state.errors import ReplyError, Unavailable
 from state.link import Redis
 from tests.loading import ANY_AGE, NOW, covered, csv_of, line, load_text, national, with_redis
-from tests.redis_server import FailsAt, RunningRedis, running_redis
+from tests.redis_server import FailsAt, RunningRedis
 
 SOMEBODY, NOBODY = NationalId.parse(national(1)), NationalId.parse(national(5_000))
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis("--hz", "200") as running:  # it notices the end of a save sooner
-        yield running
 
 
 async def outcome(cache: Cache, person: NationalId = SOMEBODY) -> Outcome:
@@ -41,7 +33,7 @@ async def looked_up(redis: Commands) -> Cache:
     return cache
 
 
-def test_no_generation(redis: RunningRedis) -> None:
+def test_no_generation(server: RunningRedis) -> None:
     """Before the first load nobody is unknown: it cannot be checked. After it, it can."""
 
     async def play(link: Redis) -> None:
@@ -53,11 +45,11 @@ def test_no_generation(redis: RunningRedis) -> None:
         assert await outcome(cache) is Outcome.COVERED
         assert cache.generation == 1
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
 @pytest.mark.parametrize(("person", "trips"), [(SOMEBODY, 1), (NOBODY, 2)])
-def test_round_trips(redis: RunningRedis, person: NationalId, trips: int) -> None:
+def test_round_trips(server: RunningRedis, person: NationalId, trips: int) -> None:
     """Whoever the registry knows costs one question of Redis, and whoever it does not know two."""
 
     async def play(link: Redis) -> None:
@@ -70,11 +62,11 @@ def test_round_trips(redis: RunningRedis, person: NationalId, trips: int) -> Non
                 await cache.verdict(person, NOW)
             assert counting.tripped == (n == trips)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
 @pytest.mark.parametrize("keep", [(), (GENERATIONS_KEY,)])
-def test_emptied(redis: RunningRedis, keep: tuple[str, ...]) -> None:
+def test_emptied(server: RunningRedis, keep: tuple[str, ...]) -> None:
     """A cache that was emptied makes nobody unknown, whether or not the pointer is left."""
 
     async def play(link: Redis) -> None:
@@ -88,10 +80,10 @@ def test_emptied(redis: RunningRedis, keep: tuple[str, ...]) -> None:
             with pytest.raises(Unavailable):
                 await cache.find(person)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_swapped(redis: RunningRedis) -> None:
+def test_swapped(server: RunningRedis) -> None:
     """Another installation's cache, with a generation of the same number, makes nobody unknown."""
 
     async def play(link: Redis) -> None:
@@ -105,10 +97,10 @@ def test_swapped(redis: RunningRedis) -> None:
             with pytest.raises(Unavailable, match="not in the cache"):
                 await cache.find(person)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_freed_while_in_use(redis: RunningRedis) -> None:
+def test_freed_while_in_use(server: RunningRedis) -> None:
     """A gateway that missed two switches finds the new generation by itself."""
 
     async def play(link: Redis) -> None:
@@ -122,10 +114,10 @@ def test_freed_while_in_use(redis: RunningRedis) -> None:
         assert cache.generation == 3
         assert await outcome(cache, NOBODY) is Outcome.NOT_FOUND
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_notices_a_switch(redis: RunningRedis) -> None:
+def test_notices_a_switch(server: RunningRedis) -> None:
     """A switch and a rollback are noticed without anybody asking."""
 
     async def play(link: Redis) -> None:
@@ -142,10 +134,10 @@ def test_notices_a_switch(redis: RunningRedis) -> None:
         await cache.close()
         assert seen.empty()
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_as_of(redis: RunningRedis) -> None:
+def test_as_of(server: RunningRedis) -> None:
     """An answer is as old as the export, or as the record where that is newer."""
 
     async def play(link: Redis) -> None:
@@ -172,10 +164,10 @@ def test_as_of(redis: RunningRedis) -> None:
             Outcome.CANNOT_CHECK,
         ]
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_unreadable_record(redis: RunningRedis) -> None:
+def test_unreadable_record(server: RunningRedis) -> None:
     """A record of a version that is not known here cannot be checked, and is not guessed at."""
 
     async def play(link: Redis) -> None:
@@ -183,10 +175,10 @@ def test_unreadable_record(redis: RunningRedis) -> None:
         await link.send("HSET", *facts.layout.address(SOMEBODY), b"\xff" * 10)
         assert await outcome(await looked_up(link)) is Outcome.CANNOT_CHECK
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_redis_fails_anywhere(redis: RunningRedis) -> None:
+def test_redis_fails_anywhere(server: RunningRedis) -> None:
     """Whichever Redis call of a lookup fails, nobody is told anything wrong."""
 
     async def play(link: Redis) -> None:
@@ -208,4 +200,4 @@ def test_redis_fails_anywhere(redis: RunningRedis) -> None:
                     assert not faulty.tripped
                     break
 
-    with_redis(redis, play)
+    with_redis(server, play)

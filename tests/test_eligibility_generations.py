@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import count
 
 import pytest
@@ -13,14 +13,7 @@ from state.commands import Arg, Commands, Reply, Script
 from state.errors import Unavailable
 from state.link import Redis
 from tests.loading import covered, csv_of, line, load_text, national, verdict_on, with_redis
-from tests.redis_server import FailsAt, RunningRedis, running_redis
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis("--hz", "200") as running:  # it notices the end of a save sooner
-        yield running
+from tests.redis_server import FailsAt, RunningRedis
 
 
 def branch(number: int) -> str:
@@ -44,7 +37,7 @@ async def keys_of(link: Commands, generation: Generation) -> list[bytes]:
     return sorted(found[0] + found[1])
 
 
-def test_two_are_kept(redis: RunningRedis) -> None:
+def test_two_are_kept(server: RunningRedis) -> None:
     """The generation that answers and the one before are kept; all older ones are freed."""
 
     async def play(link: Redis) -> None:
@@ -55,10 +48,10 @@ def test_two_are_kept(redis: RunningRedis) -> None:
         assert kept == [False, True, True]
         assert sorted(await link.send("HKEYS", INVENTORY_KEY)) == [b"2", b"3"]
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_rollback(redis: RunningRedis) -> None:
+def test_rollback(server: RunningRedis) -> None:
     """A rollback lets the previous generation answer, and a second one undoes it."""
 
     async def play(link: Redis) -> None:
@@ -78,10 +71,10 @@ def test_rollback(redis: RunningRedis) -> None:
         assert await numbers(link) == [1, 3]
         assert (await generations.roll_back()).number == 1
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_rollback_to_nobody(redis: RunningRedis) -> None:
+def test_rollback_to_nobody(server: RunningRedis) -> None:
     """There is no rollback to a generation whose people are gone."""
 
     async def play(link: Redis) -> None:
@@ -92,10 +85,10 @@ def test_rollback_to_nobody(redis: RunningRedis) -> None:
             await Generations(link, link).roll_back()
         assert await answering(link) == 2
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_numbers_are_never_used_again(redis: RunningRedis) -> None:
+def test_numbers_are_never_used_again(server: RunningRedis) -> None:
     """Not even after the state role was lost is a number given out that lies in the cache."""
 
     async def play(link: Redis) -> None:
@@ -107,10 +100,10 @@ def test_numbers_are_never_used_again(redis: RunningRedis) -> None:
         assert await answering(link) == 3
         assert await keys_of(link, first) == []
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_lease_lost(redis: RunningRedis) -> None:
+def test_lease_lost(server: RunningRedis) -> None:
     """A loader that lost its lease can move nothing any more."""
 
     async def play(link: Redis) -> None:
@@ -129,10 +122,10 @@ def test_lease_lost(redis: RunningRedis) -> None:
                     await attempt
         assert await link.send("GET", LEASE_KEY) == b"another's"
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_not_ready(redis: RunningRedis) -> None:
+def test_not_ready(server: RunningRedis) -> None:
     """A generation that is still being loaded cannot be switched to."""
 
     async def play(link: Redis) -> None:
@@ -144,7 +137,7 @@ def test_not_ready(redis: RunningRedis) -> None:
             with pytest.raises(LeaseLost):
                 await generations.switch("mine", 1)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
 @pytest.mark.parametrize("stored", [b"", b"{}", b"[1]", b'{"number": "x"}', b"\xff"])
@@ -186,7 +179,7 @@ async def _lost(future: asyncio.Future[Reply]) -> Reply:
 
 @pytest.mark.parametrize("fault", [FailsAt, LosesReplyAt])
 def test_redis_fails_anywhere(
-    redis: RunningRedis, fault: type[FailsAt] | type[LosesReplyAt]
+    server: RunningRedis, fault: type[FailsAt] | type[LosesReplyAt]
 ) -> None:
     """Whichever Redis call of a load fails, people are answered wholly from one generation.
 
@@ -221,10 +214,10 @@ def test_redis_fails_anywhere(
             assert set(await link.send("KEYS", "*")) == others.union(*whole)
         raise AssertionError("unreachable")
 
-    assert with_redis(redis, play) > 20
+    assert with_redis(server, play) > 20
 
 
-def test_error_says_nothing_of_people(redis: RunningRedis) -> None:
+def test_error_says_nothing_of_people(server: RunningRedis) -> None:
     """No error of a load holds an ID, whatever fails."""
 
     async def play(link: Redis) -> None:
@@ -237,4 +230,4 @@ def test_error_says_nothing_of_people(redis: RunningRedis) -> None:
         assert len(said) > 10
         assert "123456" not in "".join(said)
 
-    with_redis(redis, play)
+    with_redis(server, play)

@@ -2,7 +2,6 @@ import asyncio
 import gzip
 import os
 import shutil
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -34,14 +33,7 @@ from tests.loading import (
 from tests.redis_server import RunningRedis, running_redis
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis("--hz", "200") as running:  # it notices the end of a save sooner
-        yield running
-
-
-def test_everybody(redis: RunningRedis) -> None:
+def test_everybody(server: RunningRedis) -> None:
     """After a load everybody in the file, and nobody else, is known by what the file says."""
     rows = list(people(3_000, 5, TODAY))
 
@@ -59,10 +51,10 @@ def test_everybody(redis: RunningRedis) -> None:
             assert (record.kind, str(record.branch)) == (kind, branch)
             assert record.updated_at == datetime.fromisoformat(updated)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_facts(redis: RunningRedis, tmp_path: Path) -> None:
+def test_facts(server: RunningRedis, tmp_path: Path) -> None:
     """A generation says how many people it has, of what file and of when, and nothing is kept."""
     content = gzip.compress(csv_of(covered(50)).encode())
     path = tmp_path / "people.csv.gz"
@@ -91,7 +83,7 @@ def test_facts(redis: RunningRedis, tmp_path: Path) -> None:
         assert [generation.number for generation in await Generations(link, link).known()] == [1]
         return loaded
 
-    facts = with_redis(redis, lambda link: play(link, NOW, LoadOptions())).generation
+    facts = with_redis(server, lambda link: play(link, NOW, LoadOptions())).generation
     assert (facts.people, facts.rejected, facts.duplicates) == (50, 0, 0)
     assert (facts.as_of, facts.loaded_at, facts.source) == (written, NOW, "people.csv.gz")
     assert facts.sha256 == sha256(content).hexdigest()
@@ -99,15 +91,15 @@ def test_facts(redis: RunningRedis, tmp_path: Path) -> None:
     assert (tmp_path / "data" / "spools").stat().st_mode & 0o777 == 0o700
     early = written - timedelta(hours=1)
     assert (
-        with_redis(redis, lambda link: play(link, early, LoadOptions())).generation.as_of == early
+        with_redis(server, lambda link: play(link, early, LoadOptions())).generation.as_of == early
     )
     told = LoadOptions(as_of=early)
-    assert with_redis(redis, lambda link: play(link, NOW, told)).generation.as_of == early
+    assert with_redis(server, lambda link: play(link, NOW, told)).generation.as_of == early
     with pytest.raises(LoadRefused, match="yet to come"):
-        with_redis(redis, lambda link: play(link, early, LoadOptions(as_of=NOW)))
+        with_redis(server, lambda link: play(link, early, LoadOptions(as_of=NOW)))
 
 
-def test_newest_wins(redis: RunningRedis) -> None:
+def test_newest_wins(server: RunningRedis) -> None:
     """Of several rows about one person the newest is loaded; of equally new ones the last."""
     again, tied, foreign = national(1), national(2), "123456789012"
     lines = [
@@ -135,10 +127,10 @@ def test_newest_wins(redis: RunningRedis) -> None:
             "row,column,reason",
         ]
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_rejects(redis: RunningRedis, tmp_path: Path) -> None:
+def test_rejects(server: RunningRedis, tmp_path: Path) -> None:
     """Rejected rows are named by row, column and reason, in a file that is its owner's alone."""
     bad = [line("1234567890"), line("12345679"), line(national(5), valid_until="2026-02-30"), "x"]
     path = tmp_path / "people.csv"
@@ -161,7 +153,7 @@ def test_rejects(redis: RunningRedis, tmp_path: Path) -> None:
             "206,,has 1 fields where the header has 6",
         ]
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
 UNFIT = [
@@ -178,7 +170,7 @@ UNFIT = [
 
 
 @pytest.mark.parametrize(("content", "says"), UNFIT)
-def test_refused(redis: RunningRedis, content: str | bytes, says: str) -> None:
+def test_refused(server: RunningRedis, content: str | bytes, says: str) -> None:
     """An unfit file is refused in a sentence, and whoever asks is answered as before."""
 
     async def play(link: Redis) -> None:
@@ -189,10 +181,10 @@ def test_refused(redis: RunningRedis, content: str | bytes, says: str) -> None:
         assert await link.send("HLEN", INVENTORY_KEY) == 1
         assert not await link.send("EXISTS", LEASE_KEY)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_share(redis: RunningRedis) -> None:
+def test_share(server: RunningRedis) -> None:
     """The configured share of rejects is allowed, and not one row more."""
     good, bad = covered(98), [line("1234567890")]
 
@@ -205,10 +197,10 @@ def test_share(redis: RunningRedis) -> None:
         with pytest.raises(LoadRefused, match="no row that can be loaded"):
             await load_text(link, csv_of(bad), everything)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_stops_early(redis: RunningRedis) -> None:
+def test_stops_early(server: RunningRedis) -> None:
     """A file that cannot be within the share any more is not read to its end."""
     content = csv_of([line("1234567890")] * 60_000)
 
@@ -217,10 +209,10 @@ def test_stops_early(redis: RunningRedis) -> None:
             await load_text(link, content)
         assert "60000" not in str(refused.value)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_padded(redis: RunningRedis) -> None:
+def test_padded(server: RunningRedis) -> None:
     """Lost leading zeros are restored when the operator says so."""
 
     async def play(link: Redis) -> None:
@@ -229,10 +221,10 @@ def test_padded(redis: RunningRedis) -> None:
         await load_text(link, content, LoadOptions(pad_ids=True, as_of=NOW))
         assert (await verdict_on(link, "0012345679")).outcome is Outcome.COVERED
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_rejects_cannot_be_written(redis: RunningRedis, tmp_path: Path) -> None:
+def test_rejects_cannot_be_written(server: RunningRedis, tmp_path: Path) -> None:
     """Where the rejects could not be listed, that is said before anything is loaded."""
     path = tmp_path / "people.csv"
     path.write_text(csv_of(covered(3)))
@@ -243,10 +235,10 @@ def test_rejects_cannot_be_written(redis: RunningRedis, tmp_path: Path) -> None:
             await load(path, link, link, tmp_path / "spools", clock=lambda: NOW)
         assert await link.send("DBSIZE") == 0
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_no_room_for_the_spool(redis: RunningRedis, tmp_path: Path) -> None:
+def test_no_room_for_the_spool(server: RunningRedis, tmp_path: Path) -> None:
     """Where the data folder cannot be written the load stops in a sentence."""
     path = tmp_path / "people.csv"
     path.write_text(csv_of(covered(3)))
@@ -256,10 +248,10 @@ def test_no_room_for_the_spool(redis: RunningRedis, tmp_path: Path) -> None:
         with pytest.raises(LoadFailed, match="The load stopped"):
             await load(path, link, link, tmp_path / "spools", clock=lambda: NOW)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_spool_of_a_killed_load(redis: RunningRedis, tmp_path: Path) -> None:
+def test_spool_of_a_killed_load(server: RunningRedis, tmp_path: Path) -> None:
     """What a killed load left on disk is removed by the next one."""
     left = tmp_path / "spools" / "spool-killed"
     left.mkdir(parents=True)
@@ -271,10 +263,10 @@ def test_spool_of_a_killed_load(redis: RunningRedis, tmp_path: Path) -> None:
         await load(path, link, link, tmp_path / "spools", clock=lambda: NOW)
         assert not left.exists()
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_two_at_once(redis: RunningRedis) -> None:
+def test_two_at_once(server: RunningRedis) -> None:
     """A second load that begins while one runs is refused, and the first goes on."""
 
     async def play(link: Redis) -> None:
@@ -286,10 +278,10 @@ def test_two_at_once(redis: RunningRedis) -> None:
         ends = await asyncio.gather(*loads, return_exceptions=True)
         assert sum(isinstance(end, LoadRefused) for end in ends) == 2
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_cancelled(redis: RunningRedis) -> None:
+def test_cancelled(server: RunningRedis) -> None:
     """A load that is interrupted frees what it wrote, and gives its lease back."""
 
     async def play(link: Redis) -> None:
@@ -308,10 +300,10 @@ def test_cancelled(redis: RunningRedis) -> None:
             await load_text(Interrupting(), csv_of(covered(500)), state=link)
         assert sorted(await link.send("KEYS", "*")) == kept
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_counted_bucket_by_bucket(redis: RunningRedis) -> None:
+def test_counted_bucket_by_bucket(server: RunningRedis) -> None:
     """One person too many here and one too few there is no load that stands."""
 
     async def play(link: Redis) -> None:
@@ -333,10 +325,10 @@ def test_counted_bucket_by_bucket(redis: RunningRedis) -> None:
         ):
             await load_text(Misplacing(), csv_of(covered(300)), state=link)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_saved(redis: RunningRedis, tmp_path: Path) -> None:
+def test_saved(server: RunningRedis, tmp_path: Path) -> None:
     """When a load is over its people are on disk: a Redis started from there knows them all."""
 
     async def play(link: Redis) -> Loaded:
@@ -345,7 +337,7 @@ def test_saved(redis: RunningRedis, tmp_path: Path) -> None:
         shutil.copy(folder / "dump.rdb", tmp_path)
         return loaded
 
-    facts = with_redis(redis, play).generation
+    facts = with_redis(server, play).generation
     with running_redis("--dir", str(tmp_path)) as restarted:
         keys = [key.decode() for key in facts.layout.bucket_keys()]
         sizes = [int(restarted.ask("HLEN", key)[1:]) for key in keys]
@@ -354,7 +346,7 @@ def test_saved(redis: RunningRedis, tmp_path: Path) -> None:
     assert sum(sizes) == 700 + len(keys)
 
 
-def test_cannot_be_saved(redis: RunningRedis, tmp_path: Path) -> None:
+def test_cannot_be_saved(server: RunningRedis, tmp_path: Path) -> None:
     """Where Redis cannot save the people, nothing is switched."""
 
     async def play(link: Redis) -> None:
@@ -370,10 +362,10 @@ def test_cannot_be_saved(redis: RunningRedis, tmp_path: Path) -> None:
             await link.send("CONFIG", "SET", "dir", before)
         assert (await verdict_on(link, national(1))).branch == 77
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_may_drop_people(redis: RunningRedis) -> None:
+def test_may_drop_people(server: RunningRedis) -> None:
     """A cache that drops keys when memory is short would make people unknown: it is refused."""
 
     async def play(link: Redis) -> None:
@@ -384,4 +376,4 @@ def test_may_drop_people(redis: RunningRedis) -> None:
         finally:
             await link.send("CONFIG", "SET", "maxmemory-policy", "noeviction")
 
-    with_redis(redis, play)
+    with_redis(server, play)

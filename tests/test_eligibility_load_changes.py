@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -34,20 +33,13 @@ from tests.loading import (
     verdict_on,
     with_redis,
 )
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 
 CAUTIOUS = LoadOptions(as_of=NOW, max_shrink_share=1.0, max_changed_share=0.05)
 C, N, P, F = Outcome.COVERED, Outcome.NOT_COVERED, Outcome.PENDING_PAYMENT, Outcome.NOT_FOUND
 
 
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis("--hz", "200") as running:
-        yield running
-
-
-def test_far_more_changes(redis: RunningRedis) -> None:
+def test_far_more_changes(server: RunningRedis) -> None:
     """An export that would change what many are told is refused with each kind of change."""
     bad = [line(national(n), status="inactive") for n in range(1, 61)]
     bad += covered(110, first=61) + covered(20, first=900)
@@ -79,10 +71,10 @@ def test_far_more_changes(redis: RunningRedis) -> None:
         assert kept.changes == Changes(1, 220, True, ((C, N, 60), (C, F, 30), (F, C, 20)))
         assert (await verdict_on(link, national(1))).outcome is N
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_refused_after_room_was_made(redis: RunningRedis) -> None:
+def test_refused_after_room_was_made(server: RunningRedis) -> None:
     """Whoever cannot go back any more is told so."""
 
     async def play(link: Redis) -> None:
@@ -96,10 +88,10 @@ def test_refused_after_room_was_made(redis: RunningRedis) -> None:
             await load_text(link, csv_of(covered(150, first=500)), keeping)
         assert "freed" not in str(refused.value)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_few_changes(redis: RunningRedis) -> None:
+def test_few_changes(server: RunningRedis) -> None:
     """An export that changes few is loaded, accepted by nobody, and says what it changed."""
 
     async def play(link: Redis) -> None:
@@ -112,10 +104,10 @@ def test_few_changes(redis: RunningRedis) -> None:
         assert (second.accepted, second.accepted_by) == (False, "")
         assert str(second.changes) == "0.50%"
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_nobody_to_compare_with(redis: RunningRedis) -> None:
+def test_nobody_to_compare_with(server: RunningRedis) -> None:
     """Where the people in service were lost from the cache, they can be loaded again."""
 
     async def play(link: Redis) -> None:
@@ -124,10 +116,10 @@ def test_nobody_to_compare_with(redis: RunningRedis) -> None:
         again = (await load_text(link, csv_of(covered(9, first=500)), CAUTIOUS))[0].generation
         assert again.changes is None
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_on_one_day_in_tehran(redis: RunningRedis, tmp_path: Path) -> None:
+def test_on_one_day_in_tehran(server: RunningRedis, tmp_path: Path) -> None:
     """Both are judged by today's date in Tehran: what a midnight changed, no load is blamed for."""
     path = tmp_path / "people.csv"
 
@@ -147,7 +139,7 @@ def test_on_one_day_in_tehran(redis: RunningRedis, tmp_path: Path) -> None:
             assert changes is not None
             assert changes.kinds == kinds
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
 PEOPLE = st.dictionaries(
@@ -167,7 +159,7 @@ async def lay(link: Redis, layout: Layout, people: dict[str, Outcome]) -> None:
     await asyncio.gather(*(link.send("HSET", key, *pairs) for key, pairs in fields.items()))
 
 
-def test_any_two_generations(redis: RunningRedis) -> None:
+def test_any_two_generations(server: RunningRedis) -> None:
     """Whoever is in either generation is compared once, however each is laid out."""
 
     @settings(max_examples=40, deadline=None)
@@ -181,7 +173,7 @@ def test_any_two_generations(redis: RunningRedis) -> None:
             first, second = layouts
             return await compare(link, 1, first, second, TODAY, lambda total, wanted: range(0))
 
-        changes = with_redis(redis, play)
+        changes = with_redis(server, play)
         assert changes is not None
         everybody = old.keys() | new.keys()
         kinds = Counter((old.get(who, F), new.get(who, F)) for who in everybody)
@@ -192,7 +184,7 @@ def test_any_two_generations(redis: RunningRedis) -> None:
     compared()
 
 
-def test_sample(redis: RunningRedis) -> None:
+def test_sample(server: RunningRedis) -> None:
     """Of a large population some hundreds of stretches at random are looked at, with a margin."""
     old, new = Layout("a", 10**6, TWELVE), Layout("b", 3 * 10**6, TWELVE)
     people = {national(n * 7_654_321): C for n in range(1, 2_000)}
@@ -207,7 +199,7 @@ def test_sample(redis: RunningRedis) -> None:
         await lay(link, new, {})
         return await compare(link, 7, old, new, TODAY, choose)
 
-    changes = with_redis(redis, play)
+    changes = with_redis(server, play)
     assert asked == [(1_001, STRETCHES)]
     assert changes is not None
     stretches = [int(old.address(NationalId.parse(who))[0].rpartition(b":")[2]) for who in people]
@@ -228,7 +220,7 @@ def test_margin() -> None:
 
 
 @pytest.mark.parametrize("keep", [False, True])
-def test_room(redis: RunningRedis, keep: bool) -> None:
+def test_room(server: RunningRedis, keep: bool) -> None:
     """While a load runs two generations need room; three where the operator wants to go back."""
 
     async def play(link: Redis) -> None:
@@ -249,10 +241,10 @@ def test_room(redis: RunningRedis, keep: bool) -> None:
         assert [one.number for one in await generations.known()] == [2, 3]
         assert (await generations.roll_back()).number == 2
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_catches_up(redis: RunningRedis) -> None:
+def test_catches_up(server: RunningRedis) -> None:
     """Changes newer than the export are brought in before the switch, and again right after it."""
 
     async def play(link: Redis) -> None:
@@ -269,11 +261,11 @@ def test_catches_up(redis: RunningRedis) -> None:
         before, after = (2, Phase.LOADING, 160, 1), (2, Phase.READY, 160, 2)
         assert seen == [before, before, after]
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
 @pytest.mark.parametrize(("fails", "answers"), [(1, 1), (2, 1), (3, 2)])
-def test_cannot_catch_up(redis: RunningRedis, fails: int, answers: int) -> None:
+def test_cannot_catch_up(server: RunningRedis, fails: int, answers: int) -> None:
     """Where that fails before the switch nothing is switched; after it, the load says so."""
 
     async def play(link: Redis) -> None:
@@ -293,12 +285,11 @@ def test_cannot_catch_up(redis: RunningRedis, fails: int, answers: int) -> None:
         assert current.number == answers
         assert await link.send("HLEN", INVENTORY_KEY) == answers
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_facts_written_before(redis: RunningRedis) -> None:
+def test_facts_written_before() -> None:
     """Facts that know nothing of changes are read; those that hold nonsense are not."""
-    del redis
     day = datetime.combine(date(2026, 1, 1), datetime.min.time(), UTC)
     plain = Generation(1, "t", 10, 10, 5, 0, 0, day, day, "x.csv", "00", Phase.READY)
     full = replace(plain, changes=Changes(1, 9, False, ((C, F, 2),)), accepted_by="sara")

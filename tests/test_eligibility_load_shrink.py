@@ -1,7 +1,6 @@
 """A file that was cut short, or has far fewer people than answer now, replaces nobody."""
 
 import gzip
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,15 +9,7 @@ from eligibility.load import LoadOptions
 from eligibility.load_errors import LoadRefused
 from state.link import Redis
 from tests.loading import NOW, covered, csv_of, line, load_text, national, verdict_on, with_redis
-from tests.redis_server import RunningRedis, running_redis
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis("--hz", "200") as running:  # it notices the end of a save sooner
-        yield running
-
+from tests.redis_server import RunningRedis
 
 CUT = [
     csv_of(covered(200)).encode()[:-40],  # inside a row
@@ -30,7 +21,7 @@ CUT = [
 
 
 @pytest.mark.parametrize("content", CUT)
-def test_cut_short(redis: RunningRedis, content: bytes) -> None:
+def test_cut_short(server: RunningRedis, content: bytes) -> None:
     """A file that ends inside a row was cut short, and replaces nobody."""
 
     async def play(link: Redis) -> None:
@@ -40,10 +31,10 @@ def test_cut_short(redis: RunningRedis, content: bytes) -> None:
             await load_text(link, content, generous)
         assert (await verdict_on(link, national(1))).branch == 77
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_no_last_line_end(redis: RunningRedis) -> None:
+def test_no_last_line_end(server: RunningRedis) -> None:
     """A whole last row without a line end is loaded; a bad row elsewhere cuts nothing short."""
     lines = [line(national(900), kind='"main'), line("1234567890"), *covered(300)]
 
@@ -55,10 +46,10 @@ def test_no_last_line_end(redis: RunningRedis) -> None:
         loaded, _ = await load_text(link, csv_of(near)[:-1], options)
         assert (loaded.generation.people, loaded.generation.rejected) == (303, 1)
 
-    with_redis(redis, play)
+    with_redis(server, play)
 
 
-def test_far_fewer_people(redis: RunningRedis) -> None:
+def test_far_fewer_people(server: RunningRedis) -> None:
     """A file with far fewer people than answer now is loaded when the operator accepts that."""
     fewer = csv_of(covered(89))
 
@@ -86,4 +77,4 @@ def test_far_fewer_people(redis: RunningRedis) -> None:
         with pytest.raises(LoadRefused, match="at most 1 people"):
             await load_text(link, csv_of(covered(1)))
 
-    with_redis(redis, play)
+    with_redis(server, play)

@@ -1,7 +1,6 @@
 """Buckets that RESTORE makes are those that HSET would have made."""
 
 import asyncio
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -18,7 +17,7 @@ from state.commands import Arg, Reply
 from state.errors import ReplyError
 from state.link import Redis
 from tests.loading import covered, csv_of, load_text, national, verdict_on, with_redis
-from tests.redis_server import RunningRedis, running_redis
+from tests.redis_server import RunningRedis
 
 FAMILY = Family(b"f:test:", TWELVE, TWELVE)
 
@@ -30,13 +29,6 @@ REDIS_7 = bytes.fromhex(
 )
 """What DUMP gave in Redis 7.0.15, compression off, of w 1 and seven people, each with a field of
 another size."""
-
-
-@pytest.fixture(scope="module")
-def redis() -> Iterator[RunningRedis]:
-    """One Redis for all tests here; each empties it."""
-    with running_redis("--hz", "200") as running:
-        yield running
 
 
 def buckets_of(people: list[dict[int, bytes]]) -> Buckets:
@@ -87,16 +79,16 @@ def on(server: RunningRedis, packing: Packing) -> None:
     with_redis(server, lambda link: compare_with_hset(link, packing, [big(size) for size in sizes]))
 
 
-def test_same_bytes_as_hset(redis: RunningRedis) -> None:
+def test_same_bytes_as_hset(server: RunningRedis) -> None:
     """A restored bucket is byte for byte what Redis itself would have made."""
-    packing = with_redis(redis, lambda link: accepted_packing(link, FAMILY))
+    packing = with_redis(server, lambda link: accepted_packing(link, FAMILY))
     assert packing is not None
-    on(redis, packing)
+    on(server, packing)
 
 
-def test_every_redis_from_6_reads_ziplists(redis: RunningRedis) -> None:
+def test_every_redis_from_6_reads_ziplists(server: RunningRedis) -> None:
     """The packing of Redis 6 is understood by it and by all that followed."""
-    on(redis, ZIPLIST)
+    on(server, ZIPLIST)
 
 
 def test_recorded_bytes_of_redis_7() -> None:
@@ -134,7 +126,7 @@ class NoRestore:
 
 
 @pytest.mark.parametrize("refuses", [True, False])
-def test_without_restore(redis: RunningRedis, refuses: bool) -> None:
+def test_without_restore(server: RunningRedis, refuses: bool) -> None:
     """Where RESTORE is refused, or misread, everybody is loaded all the same."""
 
     async def play(link: Redis) -> None:
@@ -145,4 +137,4 @@ def test_without_restore(redis: RunningRedis, refuses: bool) -> None:
         assert (await verdict_on(link, national(300))).outcome is Outcome.COVERED
         assert (await verdict_on(link, national(301))).outcome is Outcome.NOT_FOUND
 
-    with_redis(redis, play)
+    with_redis(server, play)
