@@ -19,6 +19,7 @@ from dialogue.state import EXPIRED
 from dialogue.steps import Show, Start
 from dialogue.version import Version
 from sms.answer import with_notice
+from telecom.channel import Channel
 from telecom.screen import octets_of
 from ussd.rendering import render
 
@@ -91,7 +92,7 @@ def _shown(notice: Notice, version: Version, prompts: Path) -> Iterator[str]:
             yield f"{code}: nothing is said before anything in this language."
             continue
         for entry in tree.entries:
-            _, step = advance(tree, EXPIRED, Start(entry, code))
+            _, step = advance(tree.on(Channel.USSD), EXPIRED, Start(entry, code))
             if isinstance(step, Show):
                 yield from _screen(render(version.phrases, step, notice=text), entry, code)
         texts = [

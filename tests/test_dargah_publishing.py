@@ -106,6 +106,8 @@ def test_two_gateways(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
         assert "WARNING: not spoken" in out
         assert "en: nothing is said" in out
         noticed = new.replace("CON ", "CON امروز تعطیلیم.\n")
+        lines = noticed.removeprefix("CON ").split("\n")
+        assert "\n".join(f"  │ {line}" for line in lines) in out, "not as a phone shows it"
         took += [awaited(one, noticed), awaited(other, noticed)]
         assert "by Sara" in run(one, "notice")
         run(one, "notice", "clear")
