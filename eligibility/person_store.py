@@ -30,11 +30,19 @@ _WRITE = Script(
       local head = string.char(string.byte(packed, 1) % 32)
       return string.sub(packed, 6, 10) .. confirmed .. head .. string.sub(packed, 2, 5)
     end
+    -- Octet by octet: Lua's own < orders texts as the server's language does in a dictionary.
+    local function above(one, other)
+      for i = 1, #one do
+        local a, b = string.byte(one, i), string.byte(other, i)
+        if a ~= b then return a > b end
+      end
+      return false
+    end
     if kept[1] then
       local there, new = rank(kept[1]), rank(ARGV[2])
       if not there then return 'unreadable' end
       if there == new then return 'same' end
-      if there > new then return 'older' end
+      if above(there, new) then return 'older' end
     end
     redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
     return 'written'

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,17 +49,23 @@ def _ask(path: Path, *words: str) -> bytes:
 
 
 @contextmanager
-def running_redis(*settings: str) -> Iterator[RunningRedis]:
+def running_redis(
+    *settings: str, environment: Mapping[str, str] | None = None
+) -> Iterator[RunningRedis]:
     """Start a redis-server in a folder of its own; end it, and the folder, afterwards.
 
-    `settings` are further words of its command line, such as "--requirepass", "secret".
+    `settings` are further words of its command line, such as "--requirepass", "secret";
+    `environment` is its own, None for ours.
     """
     folder = Path(tempfile.mkdtemp(prefix="dargah-redis-"))
     path = folder / "redis.sock"
     command = [find_server().path, "--port", "0", "--unixsocket", str(path), "--dir", str(folder)]
     command += ["--save", "", "--appendonly", "no", "--hash-max-ziplist-entries", "512"]
     server = subprocess.Popen(
-        [*command, *settings], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        [*command, *settings],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env=environment,
     )
     try:
         _wait_for(path, server)

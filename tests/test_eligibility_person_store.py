@@ -1,6 +1,10 @@
 """One person's record written by itself, in whatever order changes arrive."""
 
+import shutil
+import subprocess
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +19,7 @@ from eligibility.verdict import Kind, Outcome, Record, Status
 from state.errors import Unavailable
 from state.link import Redis
 from tests.loading import ANY_AGE, NOW, covered, csv_of, load_text, national, verdict_on, with_redis
-from tests.redis_server import RunningRedis
+from tests.redis_server import RunningRedis, running_redis
 
 SOMEBODY, NEWCOMER = NationalId.parse(national(1)), NationalId.parse(national(700))
 OTHER = NationalId.parse(national(2))
@@ -59,6 +63,29 @@ def test_a_newer_change_stays(server: RunningRedis) -> None:
         assert (await verdict_on(link, national(700))).outcome is Outcome.PENDING_PAYMENT
 
     with_redis(server, play)
+
+
+def test_in_every_language_of_the_server(tmp_path: Path) -> None:
+    """A Redis that was started in English or Persian takes the later change too, as any does."""
+    making = ["-i", "en_US", "-f", "UTF-8", str(tmp_path / "en_US.UTF-8")]
+    localedef = shutil.which("localedef")
+    if localedef is None or subprocess.call([localedef, *making]):
+        pytest.skip("no locale can be made here")
+    english = {"LOCPATH": str(tmp_path), "LC_ALL": "en_US.UTF-8"}
+
+    async def play(link: Redis) -> None:
+        layout = (await load_text(link, csv_of(covered(3))))[0].generation.layout
+        for minutes in range(200):
+            record = replace(
+                changed(Status.PENDING, 2),
+                updated_at=LOADED + timedelta(days=2, minutes=minutes, milliseconds=370 * minutes),
+            )
+            earlier = replace(record, updated_at=record.updated_at - timedelta(seconds=7))
+            assert await write_person(link, layout, SOMEBODY, record) is Written.WRITTEN
+            assert await write_person(link, layout, SOMEBODY, earlier) is Written.OLDER
+
+    with running_redis(environment=english) as english_server:
+        with_redis(english_server, play)
 
 
 def test_what_another_version_wrote_stays(server: RunningRedis) -> None:
