@@ -9,6 +9,7 @@ that a change that was under way at a switch is in the new generation before it 
 
 import asyncio
 from collections.abc import Sequence
+from itertools import count
 from typing import Final
 
 from eligibility.buckets import Layout
@@ -18,9 +19,30 @@ from eligibility.generations import Generations, Pointer
 from eligibility.person_store import Written, write_person
 from state.commands import Commands, Script
 from state.errors import Unavailable
+from state.slots import SLOTS, slot_of
+from state.store import masters
 
 MARK_KEY: Final = "p:changes"
-"""In the cache: the highest ID applied. A cache that came back older has an older one."""
+"""In the cache: the highest ID applied. A cache that came back older has an older one.
+
+Where the cache is many servers each may come back older by itself, so each has some of MARK_KEYS.
+"""
+
+_MARKS: Final = 32
+
+
+def _spread() -> tuple[str, ...]:
+    """Keys whose slots lie in each of 32 equal parts of all slots."""
+    found: dict[int, str] = {}
+    for number in count():
+        key = f"{MARK_KEY}:{number}"
+        found.setdefault(slot_of(key) * _MARKS // SLOTS, key)
+        if len(found) == _MARKS:
+            return tuple(found.values())
+    raise AssertionError
+
+
+MARK_KEYS: Final = _spread()
 
 _MARK: Final = Script(
     "mark_changes",
@@ -91,14 +113,38 @@ async def _write(cache: Commands, layout: Layout, change: Change) -> Result:
 
 
 async def mark(cache: Commands, id_: bytes) -> None:
-    """Write down in the cache how far it has the changes. Raises Unavailable, ReplyError."""
-    await cache.script(_MARK, [MARK_KEY], id_)
+    """Write down in the cache how far it has the changes.
+
+    A server of several that is away is left behind: its mark is older when it is back, and so it
+    gets its changes again. Raises Unavailable, ReplyError where none can be written.
+    """
+    said = await asyncio.gather(
+        *(cache.script(_MARK, [key], id_) for key in _mark_keys(cache)), return_exceptions=True
+    )
+    failed = [one for one in said if isinstance(one, BaseException)]
+    if len(failed) == len(said):
+        raise failed[0]
 
 
 async def marked(cache: Commands) -> bytes | None:
-    """How far the cache says that it has the changes. Raises Unavailable, ReplyError."""
-    found: bytes | None = await cache.send("GET", MARK_KEY)
-    return found
+    """How far the cache says that it has the changes: all of it, None where some has none.
+
+    Raises Unavailable, ReplyError.
+    """
+    found: list[bytes | None] = await asyncio.gather(
+        *(cache.send("GET", key) for key in _mark_keys(cache))
+    )
+    return min(found, key=place_of)
+
+
+def place_of(id_: bytes | None) -> tuple[int, int]:
+    """An ID of a stream, to be compared; None is below all."""
+    ms, _, number = (id_ or b"0-0").partition(b"-")
+    return int(ms), int(number or 0)
+
+
+def _mark_keys(cache: Commands) -> tuple[str, ...]:
+    return MARK_KEYS if len(masters(cache)) > 1 else (MARK_KEY,)
 
 
 def _told(

@@ -22,7 +22,7 @@ import structlog
 
 from eligibility.catch_up import replay
 from eligibility.change import BadChange, Change, id_at, put_at, read_change
-from eligibility.change_apply import Result, Wrote, apply, mark, marked
+from eligibility.change_apply import Result, Wrote, apply, mark, marked, place_of
 from eligibility.change_stream import ChangeStream, Tended
 from eligibility.generation import BadGeneration
 from eligibility.generations import Generations
@@ -160,18 +160,18 @@ class ChangeFeed:
 
     async def _mend(self, now: datetime, tended: Tended) -> None:
         """Put changes on again where the cache went back, or where something else answers now."""
-        there = await marked(self._cache)
-        began = self._seen == b"0-0"
-        if began:
+        if self._seen == b"0-0":
             self._seen = tended.delivered
+        seen = self._seen  # as it was before the cache was asked: changes go on meanwhile
+        there = await marked(self._cache)
         first = id_at(now - OVERLAP)
         # What waits still comes by itself, and is counted then.
         waiting = tended.oldest or after(tended.delivered)
-        back = _place(there) < _place(self._seen)
+        back = place_of(there) < place_of(seen)
         if back:
-            first = min(first, id_at(put_at(there or b"0-0", now) - OVERLAP), key=_place)
+            first = min(first, id_at(put_at(there or b"0-0", now) - OVERLAP), key=place_of)
         else:
-            self._seen = there or self._seen
+            self._seen = max(self._seen, there or seen, key=place_of)
         pointer = await self._generations.pointer()
         answers = pointer.current.token if pointer.current else ""
         if not answers or (answers == self._answers and not back):
@@ -179,7 +179,7 @@ class ChangeFeed:
         for generation in (pointer.current, pointer.previous):
             if generation is None or (generation is pointer.previous and not back):
                 continue
-            begins = max(first, id_at(generation.as_of - self._settings.margin), key=_place)
+            begins = max(first, id_at(generation.as_of - self._settings.margin), key=place_of)
             try:
                 done = await replay(self._stream, self._cache, generation, begins, now, waiting)
             except Unavailable:
@@ -250,18 +250,12 @@ class ChangeFeed:
         results = list(zip(changes, told, strict=True))
         done = [(change, what) for change, what in results if isinstance(what, Written)]
         if done:
-            highest = max((change.id for change, _ in done), key=_place)
+            highest = max((change.id for change, _ in done), key=place_of)
             await mark(self._cache, highest)
-            self._seen = max(self._seen, highest, key=_place)
+            self._seen = max(self._seen, highest, key=place_of)
         for (change, what), ours in zip(done, await self._stream.settle(done), strict=True):
             if ours:
                 self._observer.changed(what)
                 if what is Written.UNREADABLE:
                     log.error("change_not_comparable", change=change.id.decode())
         return {change.id: result for change, result in results}
-
-
-def _place(id_: bytes | None) -> tuple[int, int]:
-    """An ID of a stream, to be compared."""
-    ms, _, number = (id_ or b"0-0").partition(b"-")
-    return int(ms), int(number or 0)

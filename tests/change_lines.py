@@ -14,6 +14,7 @@ from eligibility.load import CatchUp as LoadCatchUp
 from eligibility.load import LoadOptions
 from eligibility.verdict import Verdict
 from state.commands import Arg, Commands, Reply, Script
+from state.consumer import Link
 from state.link import Redis, open_redis
 from tests.loading import line, load_text, national, verdict_on
 from tests.redis_server import RunningRedis
@@ -68,8 +69,8 @@ async def ahead_of_nobody(seconds: float) -> None:
 
 
 def feed_of(
-    server: RunningRedis,
-    redis: Redis,
+    server: RunningRedis | Callable[[], Awaitable[Link]],
+    redis: Commands,
     *,
     consumer: str = "one",
     cache: Commands | None = None,
@@ -79,10 +80,12 @@ def feed_of(
     claim_after: float = 0.1,
     pause: Callable[[float], Awaitable[None]] = ahead_of_nobody,
 ) -> ChangeFeed:
-    """A feed on a test's Redis, or on what stands for its roles."""
+    """A feed on a test's Redis, or on what stands for its roles and opens its links."""
 
-    async def link() -> Redis:
-        return await open_redis(server.address, timeout=3.0, name="reader")
+    async def link() -> Link:
+        if isinstance(server, RunningRedis):
+            return await open_redis(server.address, timeout=3.0, name="reader")
+        return await server()
 
     return ChangeFeed(
         ChangeStream(state or redis, consumer=consumer),
@@ -134,7 +137,7 @@ def people(count: int) -> list[str]:
     return [person(national(n)) for n in range(1, count + 1)]
 
 
-async def loads(redis: Redis, text: str, catch_up: LoadCatchUp | None = None) -> Generation:
+async def loads(redis: Commands, text: str, catch_up: LoadCatchUp | None = None) -> Generation:
     """Load an export that was true an hour ago."""
     options = LoadOptions(as_of=now() - AN_HOUR)
     return (await load_text(redis, text, options, catch_up=catch_up, clock=now))[0].generation

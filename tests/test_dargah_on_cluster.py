@@ -24,12 +24,15 @@ from eligibility.national_id import NationalId
 from eligibility.person_store import Written, write_person
 from eligibility.verdict import Kind, Outcome, Record, Status, Verdict
 from smpp.pdu import Status as SmppStatus
+from state.commands import Commands
 from state.consumer import Link
 from state.following import Following
 from state.sessions import Beside, SessionStore
 from state.store import open_own
 from state.streams import Durability, Stream
 from telecom.channel import Channel
+from tests.change_lines import ends, feed_of, feeding, loads, nothing_waits, pays, people, told
+from tests.change_lines import until as until_redis
 from tests.gateway_process import ANY_PORTS, running_gateway
 from tests.loading import ANY_AGE, NOW, covered, csv_of, load_text, national
 from tests.operator_box import components, until
@@ -72,6 +75,42 @@ def test_people_are_loaded_changed_rolled_back_and_freed(box: ClusterBox) -> Non
         assert sum(sizes) < 8 + 9 + 2 + 12
 
     with_cluster(box, test)
+
+
+def test_one_server_that_went_back_gets_its_changes_again(box: ClusterBox) -> None:
+    """After a crash of any one server, which comes up from its last snapshot, no change misses."""
+
+    async def test(store: Following) -> None:
+        ids = [national(n) for n in range(1, 901)]
+        await loads(store, csv_of(people(900)))
+
+        async def link() -> Link:
+            return await open_own(store, name="reader", timeout=3.0)
+
+        feed = feed_of(link, store)
+        async with feeding(feed):
+            await pays(store, ids[0], 1)
+            await until_redis(lambda: nothing_waits(store))
+            await feed.tend()
+            kept = {place: await _dumped(one) for place, one in store.masters.items()}
+            for one in ids:
+                await ends(store, one, 0.5)
+            await until_redis(lambda: nothing_waits(store))
+            await feed.tend()
+            for place, master in store.masters.items():
+                for key, value in kept[place].items():
+                    await master.send("RESTORE", key, 0, value, "REPLACE")
+                await feed.tend()
+                said = await asyncio.gather(*(told(store, one) for one in ids))
+                assert {verdict.outcome for verdict in said} == {Outcome.NOT_COVERED}
+
+    with_cluster(box, test)
+
+
+async def _dumped(master: Commands) -> dict[bytes, bytes]:
+    """What a snapshot of one server has of the cache."""
+    keys = await master.send("KEYS", "[pf]:*")
+    return {key: await master.send("DUMP", key) for key in keys}
 
 
 def test_a_load_waits_for_its_replicas(box: ClusterBox) -> None:
