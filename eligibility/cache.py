@@ -137,7 +137,7 @@ class Cache:
             packed, whole = await self._copied(key, field)
             if not whole:
                 return None
-            found = _found(packed, current) if packed else Found(None, current.as_of)
+            found = _found(packed, current) if packed else _nobody(current)
         except (Unavailable, ReplyError):
             return None
         except BadRecord:
@@ -171,7 +171,7 @@ class Cache:
         packed, whole = await self._cache.send(b"HMGET", key, field, WHOLE)
         if packed is not None:
             return _found(packed, generation)
-        return Found(None, generation.as_of) if whole else None
+        return _nobody(generation) if whole else None
 
     async def _try_refresh(self) -> None:
         # What is held in memory stays right for as long as its buckets are there.
@@ -185,4 +185,8 @@ class Cache:
 
 
 def _found(packed: bytes, generation: Generation) -> Found:
-    return Found.of(unpack(packed), generation.as_of)
+    return Found.of(unpack(packed), generation.as_of, generation.number)
+
+
+def _nobody(generation: Generation) -> Found:
+    return Found(None, generation.as_of, generation.number)

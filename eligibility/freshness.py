@@ -25,15 +25,18 @@ class Found(NamedTuple):
     """What the cache knows of a person; `record` is None for one the registry does not know.
 
     `as_of` is when the registry said so: with the export, with a later change, or when asked.
+    `generation` is the one that was looked into, None for what the registry said.
     """
 
     record: Record | None
     as_of: datetime
+    generation: int | None = None
 
     @classmethod
-    def of(cls, record: Record, exported: datetime) -> "Found":
+    def of(cls, record: Record, exported: datetime, generation: int | None = None) -> "Found":
         """A record in a generation whose export was true at that moment."""
-        return cls(record, max(exported, record.updated_at, record.confirmed_at or exported))
+        as_of = max(exported, record.updated_at, record.confirmed_at or exported)
+        return cls(record, as_of, generation)
 
 
 def verdict_of(found: Found, now: datetime, freshness: Freshness) -> Verdict:
@@ -43,7 +46,18 @@ def verdict_of(found: Found, now: datetime, freshness: Freshness) -> Verdict:
         return CANNOT_CHECK
     stale = age > freshness.fresh_for
     if found.record is None:
-        return Verdict(Outcome.NOT_FOUND, as_of=found.as_of, source=Source.CACHE, stale=stale)
+        return Verdict(
+            Outcome.NOT_FOUND,
+            as_of=found.as_of,
+            source=Source.CACHE,
+            stale=stale,
+            generation=found.generation,
+        )
     return judge(
-        found.record, tehran_date(now), as_of=found.as_of, source=Source.CACHE, stale=stale
+        found.record,
+        tehran_date(now),
+        as_of=found.as_of,
+        source=Source.CACHE,
+        stale=stale,
+        generation=found.generation,
     )

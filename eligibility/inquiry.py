@@ -123,7 +123,10 @@ class Inquiries:
                 self._observer.refused(channel)
             return OverBudget(opened.retry_after)
         code = opened.code if opened else new_code(self._below)
-        entry = Entry(code, asker.token, hashed, channel, looked, self._people.generation, now)
+        generation = looked.generation  # another one may answer by now
+        if generation is None:
+            generation = self._people.generation
+        entry = Entry(code, asker.token, hashed, channel, looked, generation, now)
         repeat = bool(opened and opened.repeat)
         journalling = _Journalling(self._journal, person, asker, repeat)
         journalling.write(entry)

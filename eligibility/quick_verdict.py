@@ -39,10 +39,12 @@ class QuickVerdicts:
         if generation is not self._generation or not self._from <= now < self._until:
             self._begin(generation, now)
         if len(packed) != SIZE or packed[5:] > self._exported:
-            return verdict_of(Found.of(unpack(packed), generation.as_of), now, self._freshness)
+            found = Found.of(unpack(packed), generation.as_of, generation.number)
+            return verdict_of(found, now, self._freshness)
         judged = self._judged.get(packed[:3])
         if judged is None:
-            judged = verdict_of(Found(unpack(packed), generation.as_of), now, self._freshness)
+            found = Found(unpack(packed), generation.as_of, generation.number)
+            judged = verdict_of(found, now, self._freshness)
             if len(self._judged) < MAX_KEPT:
                 self._judged[packed[:3]] = judged
         if judged is CANNOT_CHECK:
@@ -57,6 +59,7 @@ class QuickVerdicts:
         opened.not_covered_since = judged.not_covered_since
         opened.kind = judged.kind
         opened.branch = None if branch == NO_BRANCH else branch
+        opened.generation = judged.generation
         opened.__class__ = Verdict
         verdict: Verdict = opened
         return verdict

@@ -5,7 +5,7 @@ The classes and the table are the organisation's own: six outcomes, never fewer,
 A fault is CANNOT_CHECK; it never comes out as NOT_COVERED or NOT_FOUND.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 
@@ -68,6 +68,7 @@ class Verdict:
     `as_of` is when the registry said so, not when we read it; None where nobody said anything
     (INVALID_ID, CANNOT_CHECK). `valid_until` goes with COVERED, `not_covered_since` with
     NOT_COVERED; both may be None there. `kind` and `branch` are for scoped API keys alone.
+    `generation` is the one that was looked into, None where the cache did not say it.
     """
 
     outcome: Outcome
@@ -78,6 +79,7 @@ class Verdict:
     not_covered_since: date | None = None
     kind: Kind | None = None
     branch: int | None = None
+    generation: int | None = field(default=None, compare=False)
 
 
 CANNOT_CHECK = Verdict(Outcome.CANNOT_CHECK)
@@ -85,7 +87,13 @@ INVALID_ID = Verdict(Outcome.INVALID_ID)
 
 
 def judge(
-    record: Record, today: date, *, as_of: datetime, source: Source, stale: bool = False
+    record: Record,
+    today: date,
+    *,
+    as_of: datetime,
+    source: Source,
+    stale: bool = False,
+    generation: int | None = None,
 ) -> Verdict:
     """The outcome of a record on a day (the date in Tehran)."""
     until = record.valid_until
@@ -105,4 +113,5 @@ def judge(
         not_covered_since=since,
         kind=record.kind,
         branch=record.branch,
+        generation=generation,
     )

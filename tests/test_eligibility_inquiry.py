@@ -10,16 +10,20 @@ from itertools import count
 import pytest
 
 from eligibility.answer import Answer, Asker, OverBudget, RetryKeyReused
+from eligibility.cache import Cache
 from eligibility.inquiry import Inquiries, InquirySettings
+from eligibility.inquiry import People as LookedUp
 from eligibility.ledger import NO_LIMIT, Budget, Ledger
 from eligibility.national_id import NationalId
+from eligibility.person_store import write_person
 from eligibility.tracking_code import is_code
-from eligibility.verdict import Outcome, Source, Verdict
+from eligibility.verdict import Kind, Outcome, Record, Source, Status, Verdict
 from state.commands import Commands
 from state.errors import Unavailable
 from state.keyed_hash import KeyedHash
 from state.link import open_redis
 from telecom.channel import Channel
+from tests.loading import ANY_AGE, NOW, covered, csv_of, load_text, national
 from tests.redis_server import FailsAt, RunningRedis
 
 ALI = Asker("a" * 32)
@@ -55,7 +59,7 @@ class Setting:
     withheld: Budget = NO_LIMIT
     below: Callable[[int], int] = field(default_factory=lambda: random.Random(5).randrange)
 
-    def build(self, commands: Commands | None = None) -> Inquiries:
+    def build(self, commands: Commands | None = None, people: LookedUp | None = None) -> Inquiries:
         """As a gateway does, over these commands."""
         ledger = Ledger(
             commands or self.commands,
@@ -67,7 +71,7 @@ class Setting:
         budgets = {Channel.USSD: budget, Channel.SMS: budget}
         settings = InquirySettings(1.0, budgets, self.withheld)
         return Inquiries(
-            self.people,
+            people or self.people,
             ledger,
             settings,
             KeyedHash(b"k" * 32),
@@ -110,6 +114,42 @@ def test_an_inquiry_is_answered_with_a_code_that_can_be_asked_about(server: Runn
         assert (kept.outcome, kept.channel, kept.generation) == (Outcome.COVERED, Channel.USSD, 7)
         assert (kept.first_at, kept.valid_until, kept.asker) == (NOON, date(2027, 3, 20), ALI.token)
         assert await inquiries.follow_up("10000000000") is None
+
+    with_redis(server, test)
+
+
+@pytest.mark.parametrize("n", [1, 2, 700], ids=["loaded", "changed", "not found"])
+def test_an_answer_is_of_the_generation_that_it_came_from(server: RunningRedis, n: int) -> None:
+    """A switch while somebody is being answered lays no wrong answer at another load's door."""
+
+    async def test(setting: Setting) -> None:
+        redis = setting.commands
+        first = (await load_text(redis, csv_of(covered(3))))[0].generation
+        paid = Record(Status.PENDING, None, Kind.MAIN, 1, NOW)
+        await write_person(redis, first.layout, NationalId.parse(national(2)), paid)
+        cache = Cache(redis, redis, ANY_AGE)
+        await cache.refresh()
+
+        class Switching:
+            """A cache behind which the generation changes after the answer, before it is told."""
+
+            @property
+            def generation(self) -> int | None:
+                """As Cache.generation."""
+                return cache.generation
+
+            async def verdict(self, person: NationalId, now: datetime) -> Verdict:
+                """As Cache.verdict."""
+                verdict = await cache.verdict(person, now)
+                await load_text(redis, csv_of(covered(3)))
+                await cache.refresh()
+                return verdict
+
+        inquiries = setting.build(people=Switching())
+        answer = answered(await inquiries.inquire(national(n), ALI, Channel.USSD))
+        kept = await inquiries.follow_up(answer.tracking_code or "")
+        assert kept is not None
+        assert (kept.generation, cache.generation) == (first.number, first.number + 1)
 
     with_redis(server, test)
 
