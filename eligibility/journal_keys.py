@@ -61,12 +61,18 @@ class JournalKeys:
         return self._known.get(key_id)
 
     def reread(self) -> None:
-        """See what keys there are now."""
+        """See what keys there are now; where there is none any more, those known stay.
+
+        A folder may be away for a while (its disk is): whoever is told something meanwhile is
+        journalled all the same, and no new key is made beside those that come back.
+        """
         found: dict[str, JournalKey] = {}
         paths = sorted(self._folder.iterdir()) if self._folder.is_dir() else []
         for path in paths:
             if name := _NAME.fullmatch(path.name):
                 found[name[1]] = self._known.get(name[1]) or self._read(path, name[1])
+        if self._known and not found:
+            raise FileNotFoundError(f"{self._folder} has no key any more")
         self._known = found
         self._current = max(found.values(), key=lambda key: key.name, default=None)
 

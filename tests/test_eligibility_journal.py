@@ -301,6 +301,22 @@ def test_the_last_key_made_is_the_one_in_use(tmp_path: Path) -> None:
     assert len(keys.known) == 1 + 5
 
 
+def test_a_folder_of_keys_that_is_away_keeps_nobody_from_an_answer(server: RunningRedis) -> None:
+    """While the keys' disk is gone people are answered, and journalled under the key in use."""
+
+    async def test(bed: Bed) -> None:
+        key = bed.keys.required(bed.now)
+        folder = bed.folder / "keys"
+        folder.rename(bed.folder / "away")
+        folder.write_text("what should be a folder")
+        with pytest.raises(FileNotFoundError):
+            bed.keys.reread()
+        assert (await bed.ask()).tracking_code
+        assert [told.key_id for told in await bed.stream()] == [key.id]
+
+    with_bed(server, test)
+
+
 def test_a_key_that_is_not_what_its_name_says_is_refused(tmp_path: Path) -> None:
     """A key file that was mixed up or damaged stops the start, and is named."""
     key = keys_in(tmp_path).required(NOON)
