@@ -6,8 +6,6 @@ they arrive: by `updated_at`, then `confirmed_at`, and where both are the same b
 that every order of arrival ends alike.
 """
 
-import asyncio
-from collections.abc import Sequence
 from enum import StrEnum
 
 from eligibility.buckets import WHOLE, Layout
@@ -70,15 +68,3 @@ async def write_person(
     """Write a record into a generation. Raises Unavailable, ReplyError, BadRecord."""
     key, place = layout.address(person)
     return Written((await cache.script(_WRITE, [key], place, pack(record), WHOLE)).decode())
-
-
-async def write_everywhere(
-    cache: Commands, layouts: Sequence[Layout], person: NationalId, record: Record
-) -> list[Written]:
-    """Write a record into several generations; what became of it in each, in their order.
-
-    Raises as write_person does.
-    """
-    return list(
-        await asyncio.gather(*(write_person(cache, each, person, record) for each in layouts))
-    )
