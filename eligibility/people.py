@@ -68,7 +68,8 @@ class CacheThenRegistry:
         try:
             cached = await self._cache.verdict(person, now)
         except (Unavailable, ReplyError):
-            told = await self._registry.ask(person)
+            # Who is remembered as nobody may have been made known since, in a cache that is away.
+            told = await self._registry.ask(person, afresh=True)
             if told is None:
                 raise
             return await self._settled(person, told, None, now)

@@ -124,9 +124,12 @@ class GuardedRegistry:
         """Whether the registry is asked now."""
         return self._breaker.state
 
-    async def ask(self, person: NationalId) -> Told | None:
-        """What the registry says; None where it may not be asked now, or does not answer."""
-        if told := self._recall(person):
+    async def ask(self, person: NationalId, *, afresh: bool = False) -> Told | None:
+        """What the registry says; None where it may not be asked now, or does not answer.
+
+        `afresh`: not what it said a while ago.
+        """
+        if not afresh and (told := self._recall(person)):
             return told
         asking = self._asking.get(person)
         if asking is None:

@@ -96,6 +96,25 @@ def test_nobody_knows(server: RunningRedis) -> None:
     played(server, play)
 
 
+def test_known_since_and_then_no_cache(server: RunningRedis) -> None:
+    """Who was unknown a moment ago, and is not, is never told so for want of a cache."""
+
+    async def run(link: Redis) -> None:
+        await load_text(link, PEOPLE)
+        own = await house(link)
+        assert (await own.ask(MISSING)).outcome is Outcome.NOT_FOUND
+        own.registry.people = {MISSING: NEWS}
+        layout = own.cache.current and own.cache.current.layout
+        assert layout
+        await write_person(link, layout, MISSING, NEWS)
+        assert (await own.ask(MISSING)).outcome is Outcome.COVERED
+        await link.send("FLUSHALL")
+        assert (await own.ask(MISSING)).outcome is Outcome.COVERED
+        await own.guard.close()
+
+    with_redis(server, run)
+
+
 def test_an_export_after_the_answer(server: RunningRedis) -> None:
     """An export that is later than what is remembered of the registry is what is told."""
 
