@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from eligibility.change import BATCH, Change, id_at
+from eligibility.change import BATCH, MAX_FIELDS, Change, id_at
 from eligibility.csv_rows import COLUMNS
 from state.commands import Arg, Commands, Script
 from state.streams import Entry, Stream, entries_of
@@ -31,7 +31,8 @@ _GONE_KEY: Final = f"{{{CHANGES_KEY}}}:gone"
 _BATCH_KEPT_MS: Final = 86_400_000
 _TENDED_AT_ONCE: Final = 500
 _MOST_BAD_OCTETS: Final = 4096
-"""Fields of a bad entry are kept up to here, so that it can be mended; above it its reason is."""
+"""Up to here, and to MAX_FIELDS, a bad entry keeps its fields, so that it can be mended; above it
+its reason alone."""
 
 _SETTLE: Final = Script(
     "settle_changes",
@@ -198,7 +199,8 @@ class ChangeStream:
         """
         words: list[Arg] = ["id", entry.id, "reason", reason]
         pairs = list(zip(entry.names, entry.values, strict=True))
-        if sum(len(name) + len(value) for name, value in pairs) <= _MOST_BAD_OCTETS:
+        octets = sum(len(name) + len(value) for name, value in pairs)
+        if len(pairs) <= MAX_FIELDS and octets <= _MOST_BAD_OCTETS:
             words += [word for name, value in pairs for word in (b"field:" + name, value)]
         batch = dict(pairs).get(BATCH.encode(), b"")
         known = len(batch) == 16 and batch.isalnum()

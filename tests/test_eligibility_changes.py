@@ -110,6 +110,21 @@ def test_what_cannot_be_read_holds_up_nobody(server: RunningRedis) -> None:
     with_redis(server, play)
 
 
+def test_an_entry_of_thousands_of_fields_holds_up_nobody(server: RunningRedis) -> None:
+    """However many fields somebody appends, and be they empty, the entry is put aside."""
+
+    async def play(redis: Redis) -> None:
+        await loads(redis, csv_of(people(3)))
+        await redis.send("XADD", CHANGES_KEY, "*", *[""] * 9000)
+        await ends(redis, OTHER, 1)
+        async with feeding(feed_of(server, redis)):
+            await until(lambda: nothing_waits(redis))
+        (aside,) = await ChangeStream(redis).bad(10)
+        assert (aside.reason, aside.fields) == ("entry has more than 64 fields", {})
+
+    with_redis(server, play)
+
+
 def test_a_change_that_another_has_done_is_not_counted_again(server: RunningRedis) -> None:
     """A gateway that was slow over a change, which another took over, counts nothing for it."""
 
