@@ -81,7 +81,6 @@ class QuickReader:
 
     def __init__(self, header: Header, now: datetime) -> None:
         self._header = header
-        self._now = hundredths_of(now)
         self._latest = hundredths_of(now + AHEAD)
 
     def read(self, block: Block) -> Decided:
@@ -102,8 +101,7 @@ class QuickReader:
         packed = np.empty(len(good), _PACKED)
         packed["head"] = VERSION << 5 | status << 3 | kind
         packed["days"], packed["branch"] = days, branch
-        told = np.minimum(updated, self._now)
-        packed["high"], packed["low"] = told >> 32, told & 0xFFFFFFFF
+        packed["high"], packed["low"] = updated >> 32, updated & 0xFFFFFFFF
         rows = np.zeros(len(good), ROW)
         rows["place"], rows["updated"] = place, updated
         rows["record"] = packed.view(ROW["record"])

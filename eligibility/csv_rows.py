@@ -91,7 +91,6 @@ class RowReader:
     def __init__(self, header: Header, now: datetime, *, pad_ids: bool = False) -> None:
         self._header = header
         self._pad_ids = pad_ids
-        self._now = hundredths_of(now)
         self._latest = hundredths_of(now + AHEAD)
         self._days: dict[str, int] = {"": 0}
 
@@ -114,8 +113,7 @@ class RowReader:
             kind = _code(KINDS, "kind", fields[header.kind])
         branch = _branch(fields[header.branch])
         updated = self._updated_at(fields[header.updated_at])
-        # A clock that is ahead decides which row is newer, but is not told to anybody.
-        record = pack_codes(status, kind, days, branch, min(updated, self._now))
+        record = pack_codes(status, kind, days, branch, updated)
         return Person(person.foreign, spread(person), updated, record)
 
     def _person(self, text: str) -> NationalId:

@@ -40,15 +40,20 @@ class Found(NamedTuple):
 
 
 def verdict_of(found: Found, now: datetime, freshness: Freshness) -> Verdict:
-    """The verdict at a moment (aware). NOT_FOUND ages as records do."""
-    age = now - found.as_of
+    """The verdict at a moment (aware). NOT_FOUND ages as records do.
+
+    A registry's clock may be ahead of ours. By its time it is decided which of a person's records
+    is newer, wherever they come from; but nobody is told a moment that has not come.
+    """
+    as_of = min(found.as_of, now)
+    age = now - as_of
     if age > freshness.usable_for:
         return CANNOT_CHECK
     stale = age > freshness.fresh_for
     if found.record is None:
         return Verdict(
             Outcome.NOT_FOUND,
-            as_of=found.as_of,
+            as_of=as_of,
             source=Source.CACHE,
             stale=stale,
             generation=found.generation,
@@ -56,7 +61,7 @@ def verdict_of(found: Found, now: datetime, freshness: Freshness) -> Verdict:
     return judge(
         found.record,
         tehran_date(now),
-        as_of=found.as_of,
+        as_of=as_of,
         source=Source.CACHE,
         stale=stale,
         generation=found.generation,

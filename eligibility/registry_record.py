@@ -52,8 +52,7 @@ def record_of(given: Mapping[str, object], asked_at: datetime) -> Record:
         raise RegistryFault(
             FaultKind.UNREADABLE, f"the registry's {column} of a person cannot be read"
         ) from None
-    # A clock that is ahead is not told to anybody.
-    return Record(status, valid_until, kind, branch, min(updated_at, asked_at), asked_at)
+    return Record(status, valid_until, kind, branch, updated_at, asked_at)
 
 
 def _text(value: object) -> str:

@@ -9,6 +9,7 @@ from eligibility.change_apply import MARK_KEY
 from eligibility.change_stream import ChangeStream
 from eligibility.generation import Generation, Phase
 from eligibility.generations import Generations
+from eligibility.load import LoadOptions
 from eligibility.verdict import Outcome
 from state.link import Redis
 from tests.change_lines import (
@@ -31,7 +32,7 @@ from tests.change_lines import (
     told,
     until,
 )
-from tests.loading import csv_of, national, with_redis
+from tests.loading import csv_of, line, load_text, national, verdict_on, with_redis
 from tests.redis_server import RunningRedis
 
 
@@ -94,6 +95,26 @@ def test_a_load_undoes_no_change(server: RunningRedis) -> None:
         assert set(answered) == {Outcome.NOT_COVERED}
         assert (await told(redis, OTHER)).outcome is Outcome.COVERED
         assert (await told(redis, national(3))).outcome is Outcome.NOT_COVERED
+
+    with_redis(server, play)
+
+
+def test_a_registry_whose_clock_is_ahead_loses_no_change(server: RunningRedis) -> None:
+    """Where the registry's clock is ahead an export older than a change undoes it no more."""
+
+    async def play(redis: Redis) -> None:
+        paid = await pays(redis, SOMEBODY, -60)  # an hour ahead, as the state before it was
+        before = line(SOMEBODY, "inactive", "", updated_at=minutes_ago(-30))
+        at_noon = now() + timedelta(hours=2)
+        options = LoadOptions(as_of=now())
+        catch_up = CatchUp(redis, redis, margin=AN_HOUR, clock=lambda: at_noon)
+        text = csv_of([before])
+        await load_text(redis, text, options, catch_up=catch_up, clock=lambda: at_noon)
+        assert (await verdict_on(redis, SOMEBODY, at_noon)).outcome is Outcome.COVERED
+        soon = now()
+        verdict = await verdict_on(redis, SOMEBODY, soon)
+        assert (verdict.outcome, verdict.as_of) == (Outcome.COVERED, soon)
+        assert paid
 
     with_redis(server, play)
 
