@@ -24,7 +24,7 @@ from eligibility.journal import Journal
 from eligibility.ledger import NO_LIMIT, Budget, Entry, Kept, Ledger, Opened, Refused
 from eligibility.national_id import InvalidId, NationalId
 from eligibility.tracking_code import new_code
-from eligibility.verdict import CANNOT_CHECK, INVALID_ID, Verdict
+from eligibility.verdict import CANNOT_CHECK, INVALID_ID, Source, Verdict
 from state.commands import Reply
 from state.errors import ReplyError, Unavailable
 from state.keyed_hash import KeyedHash
@@ -124,7 +124,7 @@ class Inquiries:
             return OverBudget(opened.retry_after)
         code = opened.code if opened else new_code(self._below)
         generation = looked.generation  # another one may answer by now
-        if generation is None:
+        if generation is None and looked.source is not Source.REGISTRY:
             generation = self._people.generation
         entry = Entry(code, asker.token, hashed, channel, looked, generation, now)
         repeat = bool(opened and opened.repeat)

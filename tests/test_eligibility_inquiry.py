@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 
@@ -150,6 +150,20 @@ def test_an_answer_is_of_the_generation_that_it_came_from(server: RunningRedis, 
         kept = await inquiries.follow_up(answer.tracking_code or "")
         assert kept is not None
         assert (kept.generation, cache.generation) == (first.number, first.number + 1)
+
+    with_redis(server, test)
+
+
+def test_what_the_registry_said_is_of_no_generation(server: RunningRedis) -> None:
+    """No recall of a load doubts what the registry itself said while that load answered."""
+
+    async def test(setting: Setting) -> None:
+        setting.people.answer = replace(COVERED, source=Source.REGISTRY)
+        inquiries = setting.build()
+        answer = answered(await inquiries.inquire(PERSON, ALI, Channel.USSD))
+        kept = await inquiries.follow_up(answer.tracking_code or "")
+        assert kept is not None
+        assert kept.generation is None
 
     with_redis(server, test)
 
