@@ -19,7 +19,7 @@ from datetime import datetime
 from eligibility.buckets import WHOLE
 from eligibility.freshness import Found, Freshness, verdict_of
 from eligibility.generation import BadGeneration, Generation
-from eligibility.generations import Generations
+from eligibility.generations import Generations, Pointer
 from eligibility.national_id import NationalId
 from eligibility.quick_verdict import QuickVerdicts
 from eligibility.record import BadRecord, unpack
@@ -59,6 +59,7 @@ class Cache:
         self._polled_every = polled_every
         self._noticed = noticed
         self._current: Generation | None = None
+        self._previous: Generation | None = None
         self._polling: asyncio.Task[None] | None = None
 
     @property
@@ -71,9 +72,21 @@ class Cache:
         """The generation that answers, None where there is none."""
         return self._current
 
+    @property
+    def kept(self) -> list[Generation]:
+        """The generation that answers, and the one before.
+
+        What is learned of a person is for both, so that going back undoes none of it.
+        """
+        return [generation for generation in (self._current, self._previous) if generation]
+
     async def refresh(self) -> None:
         """Look the pointer up. Raises Unavailable, ReplyError, BadGeneration."""
-        current = await self._generations.current()
+        try:
+            pointer = await self._generations.pointer()
+        except BadGeneration:  # perhaps only the one before, which answers nobody
+            pointer = Pointer(await self._generations.current(), None)
+        current, self._previous = pointer.current, pointer.previous
         if current == self._current:
             return  # the same object goes on, and with it what was judged of its people
         self._current = current

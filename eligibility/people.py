@@ -144,14 +144,21 @@ class CacheThenRegistry:
 def keeping(
     commands: Commands, cache: Cache
 ) -> Callable[[NationalId, Record], Awaitable[Written | None]]:
-    """What writes an answer of the registry into the generation in service; None: it could not."""
+    """What writes an answer of the registry into the generation in service, and the one before.
+
+    It says what became of it in service; None: it could not be written.
+    """
 
     async def keep(person: NationalId, record: Record) -> Written | None:
+        layouts = [generation.layout for generation in cache.kept]
         if cache.current is None:
             return None
         try:
             async with asyncio.timeout(WRITTEN_WITHIN):
-                return await write_person(commands, cache.current.layout, person, record)
+                written = await asyncio.gather(
+                    *(write_person(commands, layout, person, record) for layout in layouts)
+                )
+                return written[0]
         except (Unavailable, ReplyError, BadRecord, TimeoutError):
             return None
 

@@ -280,8 +280,8 @@ class Store(RuleBasedStateMachine):
         written = self.run(
             keeping(self.failing(fails_at), self.cache)(NationalId.parse(person), asked)
         )
-        if self.current and self.current.there:
-            self.current.takes(person, asked, surely=written is not None)
+        for held in self.kept():
+            held.takes(person, asked, surely=written is not None)
 
     @precondition(lambda self: self.kept())
     @rule(lost=st.sampled_from((False, False, False, True)))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from eligibility.generations import Generations
 from eligibility.load import LoadOptions
 from eligibility.national_id import NationalId
 from eligibility.person_store import Written, write_person
@@ -94,6 +95,26 @@ def test_nobody_knows(server: RunningRedis) -> None:
         assert own.registry.asked == [NOBODY]
 
     played(server, play)
+
+
+def test_a_rollback_undoes_no_answer(server: RunningRedis) -> None:
+    """What the registry said is told after going back to the generation before, too."""
+
+    async def run(link: Redis) -> None:
+        await load_text(link, PEOPLE)
+        await load_text(link, PEOPLE)
+        own = await house(link)
+        own.registry.people = {PENDING: NEWS}
+        own.clock.passed = HOUR
+        assert (await own.ask(PENDING)).outcome is Outcome.COVERED
+        await Generations(link, link).roll_back()
+        await own.cache.refresh()
+        own.registry.fault = Unavailable("gone")
+        verdict = await own.ask(PENDING)
+        assert (verdict.outcome, verdict.source) == (Outcome.COVERED, Source.CACHE)
+        await own.guard.close()
+
+    with_redis(server, run)
 
 
 def test_known_since_and_then_no_cache(server: RunningRedis) -> None:
