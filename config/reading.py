@@ -201,9 +201,20 @@ def _secret(value: Any, metadata: Mapping[str, Any], environ: Mapping[str, str])
         return _checked(environ[rest], metadata)
     if scheme == "file" and rest:
         return _checked(_secret_file(Path(rest)), metadata)
-    if metadata.get("url") and "@" not in text and "password" not in text:
-        return _checked(text, metadata)
+    if metadata.get("url"):
+        if not _may_hold_password(text):
+            return _checked(text, metadata)
+        raise ValueError(
+            'a URL with a password in it is given as "env:NAME" or "file:/path", never itself.'
+        )
     raise ValueError('a secret is given as "env:NAME" or "file:/path", never itself.')
+
+
+def _may_hold_password(url: str) -> bool:
+    """A user alone is none, where it cannot be a key that is given as one: in SQL."""
+    scheme, _, rest = url.partition("://")
+    login, at, _ = rest.rpartition("@")
+    return "password" in url or bool(at and (scheme != "postgresql" or ":" in login))
 
 
 def _checked(value: str, metadata: Mapping[str, Any]) -> Secret:

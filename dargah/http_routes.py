@@ -32,7 +32,7 @@ from ussd.aggregator import Body
 from ussd.sessions import Told
 
 OK = "ok"
-READY_WITHOUT = frozenset({"registry", "journal", "changes"})
+READY_WITHOUT = frozenset({"cache servers", "registry", "journal", "changes"})
 """Components that are shown and do not count: people are answered all the same, and all gateways
 lack them at once, so that there is no better one to send people to."""
 

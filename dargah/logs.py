@@ -20,6 +20,10 @@ _DIGITS = re.compile(r"\d{8,}")
 _PLAIN = frozenset({"tracking_code", "timestamp"})
 """Keys whose digits are meant to be read: a tracking code says nothing about a person."""
 
+_ENTRY = re.compile(r"1\d{12}-\d{1,6}", re.ASCII)
+"""An entry of a stream, by the moment at which Redis took it: one digit more than any number of a
+person has."""
+
 _LARGEST_INT = 10**9
 
 
@@ -41,7 +45,13 @@ def masked(event: Any) -> Any:
 
 
 def _mask(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {key: value if key in _PLAIN else masked(value) for key, value in event.items()}
+    return {key: value if _plain(key, value) else masked(value) for key, value in event.items()}
+
+
+def _plain(key: str, value: Any) -> bool:
+    if key in ("change", "entry") and isinstance(value, str):
+        return _ENTRY.fullmatch(value) is not None
+    return key in _PLAIN
 
 
 def set_up_logs(level: str, *, readable: bool, stream: TextIO | None = None) -> None:

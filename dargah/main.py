@@ -135,7 +135,9 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, purpose in COMMANDS.items():
-        command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
+        command = commands.add_parser(
+            name, help=purpose, description=f"{purpose[:1].upper()}{purpose[1:]}."
+        )
         if name in words:
             module = importlib.import_module(f"dargah.commands.{name}")
             module.options(command)

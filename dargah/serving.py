@@ -203,9 +203,12 @@ def _edges(
     untold = partial(binds.untold, by_sms) if binds is not None and by_sms else None
 
     async def ready() -> Mapping[str, str]:
-        cache, state = await asyncio.gather(people_answered(stores.cache), answers(stores.state))
+        servers, state = await asyncio.gather(answers(stores.cache), answers(stores.state))
+        cache = people_answered(stores.cache, servers)
         population = OK if gateway.cache.current else "no generation is loaded"
         components = {"cache": str(cache), "state": str(state), "population": population}
+        if cache.word == OK and servers.word != OK:
+            components["cache servers"] = str(servers)
         if gateway.registry:
             closed = gateway.registry.breaker is BreakerState.CLOSED
             components["registry"] = OK if closed else "fails, and is left alone"

@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -68,7 +68,8 @@ class LoadOptions:
     1) of the people of the one that answers is loaded with `accept` alone; so is one that changes
     the outcomes of more than `max_changed_share` (0 to 1) of the people. `accepted_by` is who says
     so, "" if unknown. `keep_previous`: the generation before the one that answers stays in the
-    cache for a rollback while the load runs, though three need room then."""
+    cache for a rollback while the load runs, though three need room then. An export that is older
+    than `usable_for` is refused, since nobody would be told anything out of it; None: any age."""
 
     max_reject_share: float = 0.01
     max_shrink_share: float = 0.1
@@ -78,6 +79,7 @@ class LoadOptions:
     keep_previous: bool = False
     pad_ids: bool = False
     as_of: datetime | None = None
+    usable_for: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +173,14 @@ class _Loading:
         self._as_of = options.as_of or min(written, now)
         if self._as_of > now:
             raise LoadRefused("The export cannot have been true at a time that is yet to come.")
+        usable_for = options.usable_for
+        if usable_for is not None and now - self._as_of > usable_for:
+            raise LoadRefused(
+                f"The export is as of {self._as_of.astimezone(UTC):%Y-%m-%d %H:%M} UTC, more than "
+                f"{usable_for / timedelta(days=1):g} days ago (eligibility.usable_for), and nobody "
+                "could be told anything out of it. Nothing was loaded: load a newer export, or say "
+                "with --as-of when this one was true."
+            )
         self._accepted = False
         self._freed: list[int] = []
 

@@ -9,6 +9,9 @@ does not know, or not well enough.
     NOT_FOUND                               yes          NOT_FOUND as of the export, stale if old
     nothing: away, emptied, too old         yes          CANNOT_CHECK
 
+Who is NOT_FOUND in the cache, and of whom the registry has something that cannot be read, is known
+somewhere: CANNOT_CHECK.
+
 Of two records of a person the one that is later at the registry is told, whoever has it.
 """
 
@@ -70,7 +73,7 @@ class CacheThenRegistry:
         except (Unavailable, ReplyError):
             # Who is remembered as nobody may have been made known since, in a cache that is away.
             told = await self._registry.ask(person, afresh=True)
-            if told is None:
+            if told is None or not told.readable:
                 raise
             return await self._settled(person, told, None, now)
         outcome, as_of = cached.outcome, cached.as_of
@@ -81,6 +84,9 @@ class CacheThenRegistry:
         told = await self._registry.ask(person)
         if told is None:
             return self._aged(cached, now)
+        if not told.readable:
+            # The registry has something of this person, so they are not unknown.
+            return CANNOT_CHECK if outcome is _NOT_FOUND else self._aged(cached, now)
         return await self._settled(person, told, cached, now)
 
     async def _settled(

@@ -9,8 +9,8 @@ The journal knows people by keyed hashes alone, so every person of the generatio
 hashed and looked for; a chunk of the journal is held in memory meanwhile. An answer is wrong where
 the record in service, judged on the day on which it was asked about, says another outcome or
 another day. Not wrong: CANNOT_CHECK; an answer that is right by now; one to an asker who has since
-been told right; and what became otherwise at the registry only after it was told (unless
-`changed`).
+been told right; what became otherwise at the registry only after it was told (unless `changed`);
+and what the registry itself said after the export in service, which knows less.
 
 Nothing is found wrong by a fault: a bucket that is not whole, and a generation that changes on the
 way, end the recall.
@@ -72,6 +72,8 @@ class Tally:
     """By the data in service, on the day on which they were given, or by now."""
     changed_since: int = 0
     """They differ, but the registry changed the record after the answer."""
+    by_registry: int = 0
+    """They differ, but the registry itself said so, after the export in service."""
     without_key: int = 0
     """Their key is not here, so nothing can be said of them."""
     wrong: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -166,11 +168,11 @@ class Recaller:
                                     "A record in the cache is of another version of Dargah; "
                                     "use that one."
                                 ) from None
-                            if self._differs(record, one):
+                            if self._differs(current, record, one):
                                 yield person.digits, record, one
         for _, hashes in looks:
             for one in (one for some in hashes.values() for one in some):
-                if self._differs(None, one):
+                if self._differs(current, None, one):
                     yield None, None, one
 
     async def _people(
@@ -195,11 +197,14 @@ class Recaller:
                     self.progress(done, layout.buckets)
         self.progress(layout.buckets, layout.buckets)
 
-    def _differs(self, record: Record | None, one: Asked) -> bool:
+    def _differs(self, current: Generation, record: Record | None, one: Asked) -> bool:
         """Whether an answer is wrong; counts those that are not."""
         # What was wrong then and holds today would be told again by its correction.
         if one.told in (_said(record, moment_of(one.at)), _said(record, self.now)):
             self.tally.right += 1
+            return False
+        if one.by_registry and moment_of(one.at) > current.as_of:
+            self.tally.by_registry += 1
             return False
         if record is not None and record.updated_at > moment_of(one.at) and not self.changed:
             self.tally.changed_since += 1
@@ -222,7 +227,11 @@ class Recaller:
             others = [other for other in self.keys.known if other.id != one.key_id]
             later = await self._later(others, person, contact, one)
             if later is not None:
-                if later.chosen or later.number in replaced or not self._differs(record, later):
+                if (
+                    later.chosen
+                    or later.number in replaced
+                    or not self._differs(current, record, later)
+                ):
                     return None
                 replaced.add(later.number)
                 one = later
@@ -262,7 +271,7 @@ def _after_correction(one: Asked, said_since: dict[int, tuple[Saying, int]]) -> 
     if one.number not in said_since:
         return one
     told, at = said_since[one.number]
-    return replace(one, told=told, at=at)
+    return replace(one, told=told, at=at, by_registry=False)
 
 
 def _numbered(families: tuple[Family, ...]) -> Iterator[tuple[Family, int]]:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, RowMapping, and_, exists, select
 from eligibility.journal_sql import CORRECTIONS, INQUIRIES, SENT
 from eligibility.saying import Saying
 from eligibility.sql import Database
-from eligibility.verdict import Outcome
+from eligibility.verdict import Outcome, Source
 from telecom.channel import Channel
 
 
@@ -37,6 +37,7 @@ class Asked:
     asker: bytes = field(repr=False)
     sealed: bytes = field(repr=False)
     code: str
+    by_registry: bool
     chosen: bool = True
 
 
@@ -164,5 +165,6 @@ def _asked(row: RowMapping, *, chosen: bool = True) -> Asked:
         asker=bytes(row["asker"]),
         sealed=bytes(row["sealed"] or b""),
         code=row["tracking_code"],
+        by_registry=row["source"] == Source.REGISTRY.value,
         chosen=chosen,
     )

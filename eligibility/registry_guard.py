@@ -43,12 +43,14 @@ class Refusal(StrEnum):
 class Told:
     """What the registry said at `asked_at`; `record` is None for one whom it does not know.
 
-    `kept` is what became of the record in the cache, None where it could not be written.
+    `kept` is what became of the record in the cache, None where it could not be written. Not
+    `readable`: it has something of the person, which makes no record.
     """
 
     record: Record | None
     asked_at: datetime
     kept: Written | None = None
+    readable: bool = True
 
 
 class RegistryEvents(Protocol):
@@ -174,10 +176,12 @@ class GuardedRegistry:
             record = await self._question(person)
             answered = True
         except RegistryFault as fault:
-            # About this person it has nonsense; but it is there, and answers.
-            answered = fault.kind is FaultKind.UNREADABLE
             self._failed(fault.kind, str(fault), began)
-            return None
+            if fault.kind is not FaultKind.UNREADABLE:
+                return None
+            # About this person it has nonsense; but it is there, and answers.
+            answered = True
+            return Told(None, asked_at, readable=False)
         except Unavailable as error:
             self._failed(FaultKind.AWAY, str(error), began)
             return None

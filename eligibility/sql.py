@@ -8,6 +8,7 @@ A URL may hold a password, so it is in no text here: `Database.name` is what may
 """
 
 import asyncio
+import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -24,6 +25,9 @@ from state.errors import Unavailable
 
 _WORKERS_END_WITHIN = 0.2
 """Seconds. They take some microseconds, but for a machine that has much else to do."""
+
+_ABOUT_THE_DATABASE = ("28", "3D", "42")
+"""Classes of SQLSTATE: who may come in, what the database is called, what is in it."""
 
 _DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
 
@@ -45,6 +49,7 @@ class Database:
         kind = place.get_backend_name()
         self.name = place.set(drivername=kind).render_as_string(hide_password=True)
         self.is_sqlite = kind == "sqlite"
+        self._password = str(place.password or "")
         self._engine = _engine(place, connections, timeout)
 
     def __repr__(self) -> str:
@@ -57,8 +62,8 @@ class Database:
             async with self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, OSError, TimeoutError) as error:
-            # The driver's texts quote statements and what was in them.
-            raise Unavailable(f"the database {self.name} failed ({_why(error)})") from None
+            why = _why(error, self._password)
+            raise Unavailable(f"the database {self.name} failed ({why})") from None
 
     async def close(self) -> None:
         """End all connections. Harmless twice."""
@@ -73,7 +78,9 @@ def _place(url: str, folder: Path) -> URL:
         driver = _DRIVERS[place.drivername]
     except (ArgumentError, KeyError, ValueError):
         raise BadUrl("is no database URL: sqlite:///FILE or postgresql://...") from None
-    if place.drivername == "sqlite" and place.database not in (None, "", ":memory:"):
+    if place.drivername == "sqlite":
+        if place.database in (None, "", ":memory:"):
+            raise BadUrl("names no file: sqlite:///FILE")
         place = place.set(database=str(folder / str(place.database)))
     return place.set(drivername=driver)
 
@@ -124,6 +131,20 @@ def _let_workers_end() -> None:
             thread.join(max(0.0, until - time.monotonic()))
 
 
-def _why(error: BaseException) -> str:
+def _why(error: BaseException, password: str) -> str:
+    """The fault's name, and its text where that is about the database and not about a row.
+
+    Other texts of drivers quote statements and what was in them.
+    """
     cause = getattr(error, "orig", None) or error
-    return type(cause).__name__
+    name, text = type(cause).__name__, ""
+    state = getattr(cause, "sqlstate", None)
+    if type(cause) in (sqlite3.OperationalError, sqlite3.DatabaseError):
+        text = str(cause)
+    elif state is not None and state[:2] in _ABOUT_THE_DATABASE:
+        text = getattr(getattr(cause, "diag", None), "message_primary", None) or ""
+    elif state is None and name == "OperationalError":  # no connection
+        text = next(iter(str(cause).splitlines()), "")
+    if password:
+        text = text.replace(password, "***")
+    return f"{name}: {text}" if text else name

@@ -294,9 +294,16 @@ def test_every_command_works_as_on_one_redis(box: ClusterBox, tmp_path: Path) ->
         victim = box.masters()[0]
         victim.stop_answering()
         try:
-            until(lambda: str(victim.port) in components(gateway)[1]["state"])
+            seen: dict[str, str] = {}
+
+            def named() -> bool:
+                seen.update(components(gateway)[1])
+                return str(victim.port) in seen["state"]
+
+            until(named)
             # People are answered by its replica.
-            assert components(gateway)[1]["cache"] == "ok"
+            assert seen["cache"] == "ok"
+            assert str(victim.port) in seen["cache servers"]
             wait_for(lambda: victim not in box.masters(), "another master")
             until(lambda: components(gateway)[0] == 200)
         finally:

@@ -202,6 +202,8 @@ def test_who_was_told_something_wrong_is_told_what_is_right(tmp_path: Path) -> N
             assert f"{8 + asked} answers in sqlite" in await at.said("journal", "status")
             dry = await at.said("recall", "--generation", "1", "--dry-run")
             assert "8 answers compared with generation 2" in dry
+            unheard = await at.said("recall", "--generation", "99", "--dry-run")
+            assert "No answer in the journal is from generation 99" in unheard
             assert "2 hold, 5 were wrong" in dry
             refused = await at.run("recall", "--send")
             assert refused.returncode == 1

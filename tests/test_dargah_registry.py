@@ -130,6 +130,9 @@ def test_what_check_says(tmp_path: Path) -> None:
         ('url = "http://10.0.0.1/people"', "registry.url: https:// is needed"),
         ('url = "https:///people"', "registry.url: is no address such as"),
         ('url = "https://registry.example:port/"', "registry.url: is no address such as"),
+        ('url = "sqlite:///"', "registry.url: names no file"),
+        ('url = "postgresql://u:canary@h/x"', "registry.url: a URL with a password in it"),
+        ('url = "https://canary@h/x"', "registry.url: a URL with a password in it"),
         ('url = "postgresql://h:port/x"', "registry.url: is no database URL"),
         (
             'url = "https://registry.example/"\nauthority = "/nowhere.pem"',
@@ -153,11 +156,13 @@ def test_what_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(ConfigError, match=r"own\.toml:[123]: ") as caught:
         registry_of(settings_of(tmp_path, f"[registry]\n{text}\n"), clock)
     assert sentence in str(caught.value)
+    assert "canary" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("url", "name"),
     [
+        ("postgresql://dargah@db.example/people", "postgresql://dargah@db.example/people"),
         ("http://127.0.0.1:8080/people", "http://127.0.0.1:8080"),
         ("http://localhost/people", "http://localhost"),
         ("https://registry.example/people?k=1", "https://registry.example"),

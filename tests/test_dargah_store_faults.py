@@ -97,6 +97,7 @@ def test_a_gateway_on_a_full_disk_says_so(full: RunningRedis, tmp_path: Path) ->
         connection.close()
         assert components["state"] == "does not accept writes"
         assert components["cache"] == "ok"
+        assert components["cache servers"] == "does not accept writes"
         for words in (("key", "create", "Razi"), ("load", str(csv))):
             done = gateway.run(*words)
             assert done.returncode == 1

@@ -99,6 +99,23 @@ def test_facts(server: RunningRedis, tmp_path: Path) -> None:
         with_redis(server, lambda link: play(link, early, LoadOptions(as_of=NOW)))
 
 
+def test_an_export_too_old_to_be_told(server: RunningRedis) -> None:
+    """An export out of which nobody could be told anything is refused, whoever accepts it."""
+
+    async def play(link: Redis) -> None:
+        def aged(age: timedelta) -> LoadOptions:
+            return LoadOptions(as_of=NOW - age, accept=True, usable_for=timedelta(days=30))
+
+        await load_text(link, csv_of(covered(5)), aged(timedelta(days=30)))
+        with pytest.raises(LoadRefused, match="2026-10-22 08:59 UTC, more than 30 days ago"):
+            await load_text(link, csv_of(covered(5)), aged(timedelta(days=30, minutes=1)))
+        current = await Generations(link, link).current()
+        assert current is not None
+        assert current.number == 1
+
+    with_redis(server, play)
+
+
 def test_newest_wins(server: RunningRedis) -> None:
     """Of several rows about one person the newest is loaded; of equally new ones the last."""
     again, tied, foreign = national(1), national(2), "123456789012"

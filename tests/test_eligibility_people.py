@@ -174,6 +174,25 @@ def test_without_a_cache(server: RunningRedis, change: str) -> None:
     played(server, play, PEOPLE if change == "FLUSHALL" else "")
 
 
+def test_what_cannot_be_read_is_nobody_unknown(server: RunningRedis) -> None:
+    """Of whom the registry has something unreadable, it is never said that nobody knows them."""
+
+    async def play(own: House) -> None:
+        own.registry.fault = RegistryFault(FaultKind.UNREADABLE, "no record")
+        assert (await own.ask(MISSING)).outcome is Outcome.CANNOT_CHECK
+        assert (await own.ask(COVERED)).outcome is Outcome.COVERED
+        own.clock.passed = 1801.0
+        assert (await own.ask(PENDING)).outcome is Outcome.PENDING_PAYMENT
+        own.registry.fault = RegistryFault(FaultKind.STRANGE, "a proxy's page")
+        assert (await own.ask(MISSING)).outcome is Outcome.NOT_FOUND
+        await own.link.send("FLUSHALL")
+        own.registry.fault = RegistryFault(FaultKind.UNREADABLE, "no record")
+        with pytest.raises(Unavailable):
+            await own.ask(COVERED)
+
+    played(server, play)
+
+
 @pytest.mark.parametrize(
     ("person", "passed", "outcome", "stale"),
     [

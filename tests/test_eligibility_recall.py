@@ -1,5 +1,6 @@
 """Who was told something wrong: exactly those, and with what was right."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,9 +12,9 @@ from eligibility.recall import Contradiction
 from eligibility.recall_sql import Question
 from eligibility.saying import Saying
 from eligibility.told import microseconds
-from eligibility.verdict import CANNOT_CHECK, Outcome
+from eligibility.verdict import CANNOT_CHECK, Outcome, Source
 from telecom.channel import Channel
-from tests.journal_bed import ALI, NOON, PHARMACY, SARA, People
+from tests.journal_bed import ALI, COVERED, NOON, PHARMACY, SARA, People
 from tests.journal_place import Place, empty_place
 from tests.loading import line, national
 from tests.recall_office import ONE, Office, with_office
@@ -143,6 +144,26 @@ def test_what_changed_after_it_was_told_was_not_wrong(server: RunningRedis, plac
         assert office.tally.changed_since == 1
         office.changed = True
         assert await office.codes() == {code}
+
+    with_office(server, place, test)
+
+
+def test_the_registry_is_not_contradicted_by_an_older_export(
+    server: RunningRedis, place: Place
+) -> None:
+    """What the registry itself told after the export was made is no mistake, though it differs."""
+
+    async def test(office: Office) -> None:
+        await office.load(line(TWO))
+        office.bed.now += timedelta(hours=1)
+        office.bed.people = People(replace(COVERED, source=Source.REGISTRY), 1)
+        await office.ask(ALI, ONE)
+        await office.ask(SARA, TWO)
+        office.bed.people = People(COVERED, 1)
+        code, _ = await office.ask(ALI, THREE)
+        await office.load(line(TWO, "pending", ""))
+        assert await office.codes() == {code}
+        assert office.tally.by_registry == 2
 
     with_office(server, place, test)
 

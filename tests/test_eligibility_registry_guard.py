@@ -217,7 +217,9 @@ def test_one_bad_row_is_not_a_registry_away(server: RunningRedis) -> None:
         registry.fault = RegistryFault(FaultKind.UNREADABLE, "no record")
         guard = guarded(registry, clock, link, count=count)
         for person in PEOPLE[:6]:
-            assert await guard.ask(person) is None
+            told = await guard.ask(person)
+            assert told is not None
+            assert not told.readable
         assert guard.breaker is CLOSED
         registry.fault = KeyError(SOMEBODY.digits)
         for person in PEOPLE[:3]:

@@ -198,10 +198,11 @@ def test_what_is_not_there(postgres: RunningPostgres) -> None:
     """A missing table or column, and a missing server, are faults in words without secrets."""
     postgres.run(*table_of("bare", "text", f"('{SOMEBODY.digits}', '', NULL, '', 1, now())"))
     wrong = [
-        (postgres.url, PeopleTable("nowhere", "text", OPERATORS), "UndefinedTable"),
-        (postgres.url, PeopleTable("bare"), "UndefinedColumn"),
+        (postgres.url, PeopleTable("nowhere", "text", OPERATORS), "UndefinedTable: .*nowhere"),
+        (postgres.url, PeopleTable("bare"), "UndefinedColumn: .*valid_until"),
         (postgres.url, PeopleTable("bare", "number", OPERATORS), "UndefinedFunction"),
-        ("postgresql://u:canary@127.0.0.1:1/x", PeopleTable(), "OperationalError"),
+        ("postgresql://u:canary@127.0.0.1:1/x", PeopleTable(), "OperationalError: .*[Rr]efused"),
+        ("sqlite:///people.db", PeopleTable(), "unable to open"),
     ]
     for url, table, why in wrong:
 

@@ -10,7 +10,7 @@ from dargah.failures import Failure
 from dargah.loading import load_file, summary
 from dargah.loop import run_alone
 from dargah.moments import moment_given
-from dargah.wiring import required_folder
+from dargah.wiring import freshness_of, required_folder
 from eligibility.load import LoadOptions
 
 
@@ -67,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
         keep_previous=args.keep_previous,
         pad_ids=args.pad_ids,
         as_of=moment_given("--as-of", args.as_of),
+        usable_for=freshness_of(settings).usable_for,
     )
     required_folder(settings.data_folder)
     loaded = run_alone(load_file(settings, Path(args.file), wanted))

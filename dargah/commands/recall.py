@@ -88,6 +88,11 @@ async def _prepare(settings: Settings, question: Question, *, changed: bool, dry
         finally:
             await versions.close()
     _print(found, dry_run=dry_run)
+    if question.generation is not None and not found.tally.looked_at:
+        print(
+            f"No answer in the journal is from generation {question.generation} (at that time); "
+            "`dargah generations` shows the numbers."
+        )
     if question.generation == found.generation.number:
         print(
             f"Generation {question.generation} itself answers: it was compared with its own "
@@ -115,6 +120,11 @@ def _print(found: Prepared, *, dry_run: bool) -> None:
         print(
             f"{tally.changed_since:,} differ, but the registry changed the record after the "
             "answer; --changed counts them as wrong."
+        )
+    if tally.by_registry:
+        print(
+            f"{tally.by_registry:,} differ, but the registry itself said so after that export; "
+            "nothing is said against it."
         )
     if tally.without_key:
         print(f"{tally.without_key:,} are under keys that are not here; see `dargah journal keys`.")

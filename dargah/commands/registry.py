@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,9 +39,16 @@ async def _ask(settings: Settings) -> int:
     registry = registry_of(settings, clock)
     if registry is None:
         raise Failure("no registry is set; [registry] url in the settings names one.")
+    began = time.monotonic()
     if why := await complaint(registry):
         raise Failure(f"{why}.")
+    took, limit = time.monotonic() - began, settings.registry.timeout
     print(f"The registry {registry.name} answers.")
+    if took > limit:
+        print(
+            f"It took {took:.1f} s, connecting included. A gateway waits {limit:g} s for an answer "
+            "([registry] timeout), and then does without."
+        )
     return 0
 
 
