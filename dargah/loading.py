@@ -66,6 +66,11 @@ def summary(loaded: Loaded) -> str:
     )
     if generation.rejected:
         line += f"; {generation.rejected:,} rejected"
+    if generation.unreadable:
+        line += (
+            f", which leaves {generation.unreadable:,} people of whom it cannot be told "
+            "(CANNOT_CHECK) until a row that can be read, a change or the registry says more"
+        )
     if generation.duplicates:
         line += (
             f"; {generation.duplicates:,} duplicates left out (of each person the newest row "

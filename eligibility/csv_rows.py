@@ -20,6 +20,7 @@ from eligibility.record import (
     LAST_DAY,
     NO_BRANCH,
     STATUS_CODES,
+    UNREADABLE,
     BadRecord,
     days_of,
     hundredths_of,
@@ -38,15 +39,6 @@ AHEAD: Final = timedelta(days=1)
 _MAX_DATES_KEPT: Final = 10_000
 
 
-class Rejected(Exception):
-    """A row that is not loaded: the column at fault ("" for the row) and the reason."""
-
-    def __init__(self, column: str, reason: str) -> None:
-        super().__init__(column, reason)
-        self.column = column
-        self.reason = reason
-
-
 class Person(NamedTuple):
     """A row that is loaded. `updated` is in hundredths of a second since 1970."""
 
@@ -54,6 +46,20 @@ class Person(NamedTuple):
     place: int
     updated: int
     record: bytes
+
+
+class Rejected(Exception):
+    """A row that is not loaded: the column at fault ("" for the row) and the reason.
+
+    `person` is of whom it would have told, with a record that says no more than that they are
+    known; None where the row's ID is none.
+    """
+
+    def __init__(self, column: str, reason: str, person: Person | None = None) -> None:
+        super().__init__(column, reason)
+        self.column = column
+        self.reason = reason
+        self.person = person
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +108,15 @@ class RowReader:
         ):
             raise Rejected("", f"has {len(fields)} fields where the header has {header.columns}")
         person = self._person(fields[header.national_id])
+        try:
+            updated, record = self._record(fields)
+        except Rejected as rejected:
+            known = Person(person.foreign, spread(person), 0, UNREADABLE)
+            raise Rejected(rejected.column, rejected.reason, known) from None
+        return Person(person.foreign, spread(person), updated, record)
+
+    def _record(self, fields: list[str]) -> tuple[int, bytes]:
+        header = self._header
         status = STATUSES.get(fields[header.status])
         if status is None:
             status = _code(STATUSES, "status", fields[header.status])
@@ -113,8 +128,7 @@ class RowReader:
             kind = _code(KINDS, "kind", fields[header.kind])
         branch = _branch(fields[header.branch])
         updated = self._updated_at(fields[header.updated_at])
-        record = pack_codes(status, kind, days, branch, updated)
-        return Person(person.foreign, spread(person), updated, record)
+        return updated, pack_codes(status, kind, days, branch, updated)
 
     def _person(self, text: str) -> NationalId:
         if "." in text:

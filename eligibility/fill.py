@@ -102,7 +102,7 @@ def _made(
 ) -> Iterator[tuple[Buckets, list[tuple[Arg, ...]]]]:
     """Buckets with the commands that write them, one a bucket."""
     for buckets in runs:
-        if packing is None or buckets.counts.max() > MOST_PEOPLE:
+        if packing is None or np.max(buckets.counts) > MOST_PEOPLE:
             yield buckets, list(_sets(buckets))
         else:
             keys = enumerate(payloads(buckets, packing), buckets.first)

@@ -32,7 +32,8 @@ class Generation:
     file as it lay on disk, in hexadecimal. `accepted`: it has far fewer people than the one before
     it, or changes far more outcomes, and was loaded because the operator (`accepted_by`, "" where
     that is not known) said that this is right. `changes`: what it changed against the one that
-    answered before it; None where there was none to compare with.
+    answered before it; None where there was none to compare with. `unreadable`: people beside
+    those whose rows were all rejected, and who cannot be checked.
     """
 
     number: int
@@ -50,6 +51,7 @@ class Generation:
     accepted: bool = False
     accepted_by: str = ""
     changes: Changes | None = None
+    unreadable: int = 0
     layout: Layout = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -75,6 +77,7 @@ class Generation:
                 "accepted": self.accepted,
                 "accepted_by": self.accepted_by,
                 "changes": self.changes and self.changes.to_facts(),
+                "unreadable": self.unreadable,
             }
         )
 
@@ -100,6 +103,7 @@ class Generation:
                 accepted=facts.get("accepted") is True,
                 accepted_by=str(facts.get("accepted_by", "")),
                 changes=Changes.from_facts(facts["changes"]) if facts.get("changes") else None,
+                unreadable=int(facts.get("unreadable", 0)),
             )
         except (ValueError, KeyError, TypeError):
             raise BadGeneration("the stored facts of a generation cannot be read") from None

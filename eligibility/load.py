@@ -275,14 +275,19 @@ class _Loading:
             self._rejects,
             lambda done: self._progress(Stage.WRITING, done, rows),
         )
-        await self._shrinks(filled.people)
+        await self._shrinks(filled.people - spool.unreadable)
         await verify(
             self._cache,
             filled,
             lambda done: self._progress(Stage.CHECKING, done, layout.buckets),
         )
         self._rejects.flush()
-        return replace(loading, people=filled.people, duplicates=self._rejects.superseded)
+        return replace(
+            loading,
+            people=filled.people - spool.unreadable,
+            unreadable=spool.unreadable,
+            duplicates=self._rejects.superseded,
+        )
 
     async def _shrinks(self, people: int, bound: str = "") -> None:
         """Raises LoadRefused if far fewer people would answer than do, and that is not accepted."""

@@ -22,7 +22,7 @@ _WRITE = Script(
     if not kept[2] then return 'gone' end
     local function rank(packed)
       local version = math.floor(string.byte(packed, 1) / 32)
-      if version ~= 1 and version ~= 2 then return nil end
+      if version > 2 then return nil end
       local confirmed = string.sub(packed, 11, 15)
       if confirmed == '' then confirmed = '\\0\\0\\0\\0\\0' end
       local head = string.char(string.byte(packed, 1) % 32)

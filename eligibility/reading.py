@@ -59,7 +59,7 @@ class Reading:
             raise LoadRefused(f"{name} has a header and no people.")
         if self._rejects.rejected > self._max_share * self.rows:
             raise self._too_many()
-        if not self._spool.rows:
+        if self._rejects.rejected == self.rows:
             raise LoadRefused(
                 f"{name} has no row that can be loaded; see {self._rejects.path.name}."
             )
@@ -84,6 +84,8 @@ class Reading:
                 people.append((reader.read(row.values), row.row))
             except Rejected as rejected:
                 self._reject(block, row.row, rejected.column, rejected.reason)
+                if rejected.person:  # known, though not how: never to be told NOT_FOUND
+                    people.append((rejected.person, row.row))
         self.rows += int(np.count_nonzero(passed[at : block.line]))
         if block.next_row > MAX_ROWS:
             raise LoadRefused(f"{self._source.path} has more than {MAX_ROWS} rows.")

@@ -30,7 +30,7 @@ from eligibility.generations import Generations
 from eligibility.journal_keys import JournalKey, JournalKeys
 from eligibility.pipeline import replies
 from eligibility.recall_sql import Asked, Question, RecallTable
-from eligibility.record import BadRecord, unpack
+from eligibility.record import UNREADABLE, BadRecord, unpack
 from eligibility.saying import Saying
 from eligibility.told import asker_of, moment_of
 from eligibility.verdict import Outcome, Record, Source, Verdict, judge
@@ -160,7 +160,7 @@ class Recaller:
                         continue
                     for key, hashes in looks:
                         met = hashes.pop(key.hashes.octets("id", person.digits), ())
-                        for one in met:
+                        for one in met if packed != UNREADABLE else ():  # nobody knows better
                             try:
                                 record = unpack(packed)
                             except BadRecord:

@@ -8,8 +8,10 @@ alone; big-endian.
     bytes 5-9    updated_at, hundredths of a second since 1970-01-01 UTC
     bytes 10-14  confirmed_at, likewise: version 2 alone
 
-A load writes version 1, whose records are as fresh as their generation. An unknown version is
-BadRecord, never a guess: a gateway that is older than the loader answers that it cannot check.
+Version 0, all zero, stands for a row of the export that could not be read: its person is known, so
+NOT_FOUND would be untrue, and whatever is written later is newer. A load writes version 1, whose
+records are as fresh as their generation. An unknown version is BadRecord, never a guess: a gateway
+that is older than the loader answers that it cannot check.
 """
 
 import struct
@@ -19,6 +21,8 @@ from typing import Final
 from eligibility.verdict import Kind, Record, Status
 
 SIZE: Final = 10
+UNREADABLE: Final = bytes(SIZE)
+"""Of somebody whose row in the export could not be read: known, and cannot be checked."""
 CONFIRMED_SIZE: Final = 15
 VERSION: Final = 1
 CONFIRMED_VERSION: Final = 2

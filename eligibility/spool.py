@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eligibility.buckets import NINE, TWELVE, Family
-from eligibility.record import SIZE
+from eligibility.record import SIZE, UNREADABLE
 from eligibility.rejects import Rejects
 
 ROW: Final = np.dtype(
@@ -71,6 +71,8 @@ class Spool:
         self._files: dict[tuple[bool, int], BinaryIO] = {}
         self.nationals = 0
         self.foreigners = 0
+        self.unreadable = 0
+        """Of the people whom `buckets` gave, those without a row that could be read."""
 
     @property
     def rows(self) -> int:
@@ -99,6 +101,7 @@ class Spool:
         foreign, done, begun = family.space == TWELVE, 0, np.empty(0, ROW)
         for part in range(self._parts[foreign]):
             rows = _newest(self._take(foreign, part), rejects)
+            self.unreadable += int(np.count_nonzero(_unreadable(rows)))
             # A bucket at the edge of two parts waits for the next.
             end = -(
                 -(part + 1) * _SPACE[foreign] // self._parts[foreign]
@@ -148,6 +151,14 @@ class Spool:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def _unreadable(rows: Rows) -> NDArray[np.bool_]:
+    """Which rows are of people without a row that could be read."""
+    found: NDArray[np.bool_] = rows["updated"] == 0
+    if found.any():
+        found[found] = rows["record"][found] == np.void(UNREADABLE)
+    return found
+
+
 def _newest(rows: Rows, rejects: Rejects) -> Rows:
     """The rows by place, of each person the newest; of equally new ones the last of the file."""
     rows = rows[np.argsort(rows["place"])]
@@ -160,6 +171,7 @@ def _newest(rows: Rows, rejects: Rejects) -> Rows:
     newest = np.append(~again, True)
     by = np.flatnonzero(newest)
     older = np.flatnonzero(~newest)
+    older = older[~_unreadable(rows[older])]  # those are listed already, as rejected
     winners = rows["row"][by[np.searchsorted(by, older)]]
     for row, winner in zip(rows["row"][older].tolist(), winners.tolist(), strict=True):
         rejects.supersede(row, winner)

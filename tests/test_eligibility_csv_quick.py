@@ -55,12 +55,12 @@ def in_bulk(content: bytes, size: int, share: float = 1.0, *, pad: bool = False)
 
 def waiting(spool: Spool) -> list[Row]:
     """The rows that lie in a spool, by row number."""
-    found = []
+    found: list[Row] = []
     for name, file in spool._files.items():
         file.flush()
         kept = np.fromfile(file.name, dtype=ROW)
         for place, updated, row, record in kept.tolist():
-            found.append((name[0], place, updated, row, record))
+            found.append((name[0], int(place), int(updated), int(row), bytes(record)))
     return sorted(found, key=lambda row: row[3])
 
 
@@ -68,7 +68,7 @@ def one_by_one(content: bytes, *, pad: bool = False) -> Told:
     """What is to come of it: each row by itself, through the reader that alone rejects."""
     people: list[Row] = []
     rejected: list[tuple[str, str, str]] = []
-    refused, count, last = "", 0, None
+    refused, count, loaded, last = "", 0, 0, None
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "people.csv")
         path.write_bytes(content)
@@ -89,8 +89,12 @@ def one_by_one(content: bytes, *, pad: bool = False) -> Told:
                         who = reader.read(row.values)
                     except Rejected as why:
                         rejected.append((str(row.row), why.column, why.reason))
+                        if not why.person:
+                            continue
+                        who = why.person
                     else:
-                        people.append((who.foreign, who.place, who.updated, row.row, who.record))
+                        loaded += 1
+                    people.append((who.foreign, who.place, who.updated, row.row, who.record))
         except LoadRefused as error:
             refused = str(error).replace(folder, "")
     if not refused:
@@ -100,7 +104,7 @@ def one_by_one(content: bytes, *, pad: bool = False) -> Told:
             rejected.pop()
         elif not count:
             refused = "/people.csv has a header and no people."
-        elif not people:
+        elif not loaded:
             refused = "/people.csv has no row that can be loaded; see people.rejects.csv."
     return people, rejected, refused, count
 
