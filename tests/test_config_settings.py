@@ -81,7 +81,7 @@ def test_the_environment_names_file_and_folder(tmp_path: Path) -> None:
         ('[ussd]\nsecret = "file:/none"\n', "own.toml:2: ussd.secret: /none cannot be read"),
         (
             '[redis]\ncache_url = "redis://:pw@host"\n',
-            "own.toml:2: redis.cache_url: a secret is given as",
+            "own.toml:2: redis.cache_url: a URL with a password in it is given as",
         ),
         (
             '[redis]\nstate_url = "localhost:6379"\n',
