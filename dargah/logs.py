@@ -6,15 +6,20 @@ chain, and the last link of that chain masks every run of digits that could be a
 a telephone number. Nobody should log one; should somebody, it stays masked.
 """
 
+import asyncio
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+import time
+from collections.abc import Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, TextIO
 
 import structlog
 from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
 from zope.interface import implementer
+
+from dargah.sparing_log import SparingLog
 
 _DIGITS = re.compile(r"\d{8,}")
 _PLAIN = frozenset({"tracking_code", "timestamp"})
@@ -78,7 +83,11 @@ def set_up_logs(level: str, *, readable: bool, stream: TextIO | None = None) -> 
     root.handlers = [out]
     root.setLevel(level.upper())
     structlog.configure(
-        processors=[*before, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[
+            SparingLog(time.monotonic, _later),
+            *before,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
@@ -87,6 +96,11 @@ def set_up_logs(level: str, *, readable: bool, stream: TextIO | None = None) -> 
     logging.captureWarnings(True)
     # A log that cannot be written would show its message and its trace as they are, unmasked.
     logging.raiseExceptions = False
+
+
+def _later(seconds: float, do: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # no loop runs here
+        asyncio.get_running_loop().call_later(seconds, do)
 
 
 @implementer(ILogObserver)
