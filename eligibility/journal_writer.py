@@ -33,7 +33,7 @@ BATCH: Final = 500
 READ_FOR: Final = 0.5
 LINGER: Final = 0.2
 """Seconds that entries may gather where few come: a transaction for each would cost more."""
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 1.0
 TENDED_EVERY: Final = 1.0
 KEYS_REREAD_EVERY: Final = 2.0
 FORGOTTEN_EVERY: Final = 60.0
@@ -44,6 +44,10 @@ FORGET_FOR: Final = 30.0
 """Seconds of deleting under one lease, which lasts twice as long and is never renewed."""
 
 _AWAY = (Unavailable, ReplyError)
+
+
+class _NoDatabase(Unavailable):
+    """It is SQL that cannot answer, not Redis."""
 
 
 class JournalWriter:
@@ -83,13 +87,16 @@ class JournalWriter:
         self._claim_after = claim_after
         self._stopping = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._why = OK
+        self._why = self._logged = OK
         self._prepared = False
         self._claimed_at = float("-inf")
 
     @property
     def ready(self) -> str:
-        """ "ok", or why what is told does not reach SQL now."""
+        """ "ok", or why what is told does not reach SQL now, as of the last try.
+
+        Whoever may ask reads it: the log alone names the place and what it said.
+        """
         return "its stream is full" if self._journal.full else self._why
 
     def start(self) -> None:
@@ -117,7 +124,10 @@ class JournalWriter:
     async def write_once(self, link: Commands, wait_seconds: float) -> int:
         """One batch from the stream to SQL; how many entries. Raises Unavailable, ReplyError."""
         if not self._prepared:
-            await self._table.prepare()
+            try:
+                await self._table.prepare()
+            except Unavailable as error:
+                raise _NoDatabase(str(error)) from None
             await self._stream.prepare()
             self._prepared = True
         entries = await self._left_behind()
@@ -154,27 +164,30 @@ class JournalWriter:
                     written = await self.write_once(link, READ_FOR)
                 except (Unavailable, ReplyError, WrongSchema) as error:
                     self._prepared = False  # Redis, or SQL, may come back without its data
-                    self._told(str(error))
+                    self._told(_in_short(error), str(error))
                     await self._wait(pause)
                     pause = min(pause * 2, LONGEST_PAUSE)
                 except Exception as error:
                     # Our own bug: with this loop's end nothing would be journalled.
-                    self._told(f"failed ({type(error).__name__})")
+                    failed = f"failed ({type(error).__name__})"
+                    self._told(failed, failed)
                     await self._wait(pause)
                     pause = min(pause * 2, LONGEST_PAUSE)
                 else:
-                    self._why, pause = OK, FIRST_PAUSE
+                    self._why = self._logged = OK
+                    pause = FIRST_PAUSE
                     if written < BATCH:
                         await self._wait(LINGER)
         finally:
             if link is not None:
                 await link.close()
 
-    def _told(self, why: str) -> None:
-        # Once for each reason: it may last for hours.
-        if why != self._why:
-            log.error("journal_unwritten", reason=why)
+    def _told(self, why: str, reason: str) -> None:
         self._why = why
+        # Once for each reason: it may last for hours.
+        if reason != self._logged:
+            log.error("journal_unwritten", reason=reason)
+        self._logged = reason
 
     async def _keep(self, entries: list[Entry]) -> None:
         """Commit a batch and take it off, or leave all of it to be claimed."""
@@ -203,16 +216,20 @@ class JournalWriter:
     async def _add(self, told: list[Told]) -> None:
         """Commit, or raise Unavailable: a database that hangs does so for longer than we can."""
         adding = asyncio.ensure_future(self._table.add(told))
+        silent = _NoDatabase(f"the database {self._table.database.name} does not answer")
         try:
             await asyncio.wait({adding}, timeout=self._patience)
             if not adding.done():
-                self._told(f"the database {self._table.database.name} does not answer")
+                self._told(_in_short(silent), str(silent))
         finally:
             adding.cancel()  # a driver may take seconds over it
             await asyncio.gather(adding, return_exceptions=True)
         if adding.cancelled():
-            raise Unavailable(f"the database {self._table.database.name} does not answer")
-        adding.result()
+            raise silent
+        try:
+            adding.result()
+        except Unavailable as error:
+            raise _NoDatabase(str(error)) from None
 
     async def _left_behind(self) -> list[Entry]:
         """What a dead gateway, or SQL's absence, has left; asked for now and then."""
@@ -252,3 +269,14 @@ class JournalWriter:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
+
+
+def _in_short(error: Exception) -> str:
+    """Why, without an address."""
+    if isinstance(error, _NoDatabase):
+        return "the database does not answer, or refuses: see the log"
+    if isinstance(error, ReplyError):
+        return f"Redis refuses what is asked of it ({error.code})"
+    if isinstance(error, WrongSchema):
+        return "the database has tables of another version of Dargah: see the log"
+    return "Redis does not answer"

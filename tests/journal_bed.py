@@ -125,7 +125,12 @@ class Bed:
         assert isinstance(answer, Answer)
         return answer
 
-    def writer(self, database: Database, name: str = "one") -> JournalWriter:
+    def writer(
+        self,
+        database: Database,
+        name: str = "one",
+        open_link: Callable[[], Awaitable[Redis]] | None = None,
+    ) -> JournalWriter:
         """What empties the stream into a database; for other gateways, other names."""
         return JournalWriter(
             self.journal,
@@ -133,7 +138,7 @@ class Bed:
             JournalTable(database),
             self.keys,
             self.state,
-            lambda: open_redis(self.address.address, name="journal", timeout=2.0),
+            open_link or (lambda: open_redis(self.address.address, name="journal", timeout=2.0)),
             kept_for=timedelta(days=30),
             clock=lambda: self.now,
             token=name,

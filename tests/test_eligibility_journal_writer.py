@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import update
+from structlog.testing import capture_logs
 
 from eligibility.answer import Asker
 from eligibility.journal import STREAM
@@ -21,6 +22,7 @@ from eligibility.journal_writer import GROUP, LEASE_KEY
 from eligibility.sql import Database
 from eligibility.told import microseconds
 from state.errors import Unavailable
+from state.link import Redis, open_redis
 from telecom.msisdn import Msisdn
 from tests.gateway_process import ROOT
 from tests.journal_bed import ALI, PERSON, SARA, Bed, with_bed
@@ -192,7 +194,8 @@ def test_while_sql_is_away_the_journal_waits_and_catches_up(
             for n in range(30):
                 await bed.ask(number(n))
             await becomes(lambda: writer.ready != "ok")
-            assert "journal.sqlite3" in writer.ready
+            assert "the database" in writer.ready
+            assert "sqlite" not in writer.ready  # anyone who may ask reads it
             assert await bed.redis.send("XLEN", STREAM) == 30
         await becomes(lambda: bed.counts.counts["written"] == 30 and writer.ready == "ok")
         assert await bed.redis.send("XLEN", STREAM) == 0
@@ -228,6 +231,41 @@ def test_a_database_that_hangs_holds_up_nothing_else(server: RunningRedis, tmp_p
             assert await JournalTable(database).count() == 2
             await writer.close(5.0)
             await database.close()
+
+    with_bed(server, test)
+
+
+def test_why_the_journal_waits_names_no_place_and_is_of_the_last_try(
+    server: RunningRedis, tmp_path: Path
+) -> None:
+    """Redis away, then SQL away: /readyz says which in a sentence without address, then ok."""
+
+    async def test(bed: Bed) -> None:
+        place = in_sqlite(tmp_path)
+        database = place.open()
+        await JournalTable(database).prepare()
+        await database.close()
+        tries = itertools.count()
+
+        async def open_link() -> Redis:
+            if next(tries) < 3:
+                raise Unavailable("no connection to Redis at 10.1.2.3:6379 (refused)")
+            return await open_redis(server.address, name="journal", timeout=2.0)
+
+        writer = bed.writer(database, open_link=open_link)
+        with away(place), capture_logs() as logged:
+            writer.start()
+            await becomes(lambda: "Redis" in writer.ready)
+            assert writer.ready == "Redis does not answer"
+            await becomes(lambda: "the database" in writer.ready)
+            assert "/" not in writer.ready
+        await becomes(lambda: writer.ready == "ok")
+        await writer.close(5.0)
+        await database.close()
+        reasons = [line["reason"] for line in logged if line["event"] == "journal_unwritten"]
+        assert "10.1.2.3:6379" in reasons[0]
+        assert "sqlite" in reasons[1]
+        assert len(reasons) == 2
 
     with_bed(server, test)
 
