@@ -52,8 +52,12 @@ def database_of(
     *,
     connections: int,
     timeout: float,
+    make: bool = False,
 ) -> "Database":
-    """The database of a registry in SQL. Raises ConfigError."""
+    """The database of a registry in SQL. Raises ConfigError.
+
+    `make`: a SQLite file that is missing is made; else it is a fault.
+    """
     from eligibility.sql import BadUrl, Database
 
     try:
@@ -62,6 +66,7 @@ def database_of(
             settings.data_folder,
             connections=connections,
             timeout=timeout,
+            make=make,
         )
     except BadUrl as error:
         raise _wrong(settings, "url", str(error)) from None

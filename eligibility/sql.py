@@ -43,12 +43,15 @@ class Database:
     PostgreSQL is given up by the server after the same time.
     """
 
-    def __init__(self, url: str, folder: Path, *, connections: int, timeout: float) -> None:
-        """Raises BadUrl. `folder` is where a relative SQLite file lies."""
+    def __init__(
+        self, url: str, folder: Path, *, connections: int, timeout: float, make: bool = True
+    ) -> None:
+        """Raises BadUrl. `folder` is where a relative SQLite file lies; `make` it if missing."""
         place = _place(url, folder)
         kind = place.get_backend_name()
         self.name = place.set(drivername=kind).render_as_string(hide_password=True)
         self.is_sqlite = kind == "sqlite"
+        self._needed = Path(str(place.database)) if self.is_sqlite and not make else None
         self._password = str(place.password or "")
         self._engine = _engine(place, connections, timeout)
 
@@ -58,6 +61,8 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """One transaction. Raises Unavailable, with one sentence, for whatever SQL fails at."""
+        if self._needed is not None and not self._needed.exists():
+            raise Unavailable(f"the file {self._needed} does not exist")
         try:
             async with self._engine.begin() as connection:
                 yield connection

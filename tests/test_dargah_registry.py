@@ -103,6 +103,20 @@ def test_from_file_to_answer(tmp_path: Path) -> None:
             assert national(n) not in written + metrics + ready
 
 
+def test_a_file_that_is_missing_is_not_made(tmp_path: Path) -> None:
+    """A SQLite registry that is not there is said to be missing, and no empty one is made."""
+    data, settings = tmp_path / "data", tmp_path / "settings.toml"
+    data.mkdir()
+    settings.write_text(ANY_PORTS + OWN, encoding="utf-8")
+    environment = environment_of(data, settings)
+    refused = dargah("registry", "ask", environment=environment)
+    assert refused.returncode == 1
+    assert f"the file {data / 'registry.sqlite3'} does not exist" in refused.stderr
+    noted = dargah("check", environment=environment)
+    assert "registry.sqlite3 does not exist" in noted.stdout, noted.stderr
+    assert not list(data.glob("registry.sqlite3*"))
+
+
 def test_what_check_says(tmp_path: Path) -> None:
     """A registry that cannot be reached is noted and no problem; one that is set wrongly is."""
     settings = tmp_path / "settings.toml"

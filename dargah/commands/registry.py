@@ -59,7 +59,7 @@ async def _fill(settings: Settings, file: str) -> int:
     unset = not settings.registry.url
     if unset:
         settings = replace(settings, registry=replace(settings.registry, url=Secret(OWN)))
-    database = database_of(settings, connections=1, timeout=LOCKED_FOR)
+    database = database_of(settings, connections=1, timeout=LOCKED_FOR, make=True)
     try:
         filled = await fill(Path(file), database, table_of(settings), clock=clock)
     except (FillRefused, Unavailable) as error:
