@@ -20,6 +20,13 @@ class Phase(StrEnum):
     READY = "ready"
 
 
+class Alarm(StrEnum):
+    """What stops a load that the operator has not accepted."""
+
+    FEWER_PEOPLE = "fewer people"
+    MORE_CHANGES = "more changes"
+
+
 class BadGeneration(ValueError):
     """Stored facts that cannot be read: written by another version, or damaged."""
 
@@ -31,7 +38,8 @@ class Generation:
     `as_of` is when the export was true; `source` is the file's base name; `sha256` is that of the
     file as it lay on disk, in hexadecimal. `accepted`: it has far fewer people than the one before
     it, or changes far more outcomes, and was loaded because the operator (`accepted_by`, "" where
-    that is not known) said that this is right. `changes`: what it changed against the one that
+    that is not known) said that this is right; `alarms`: which of the two it was, or both, none
+    where older facts do not say. `changes`: what it changed against the one that
     answered before it; None where there was none to compare with. `unreadable`: people beside
     those whose rows were all rejected, and who cannot be checked.
     """
@@ -52,6 +60,7 @@ class Generation:
     accepted_by: str = ""
     changes: Changes | None = None
     unreadable: int = 0
+    alarms: tuple[Alarm, ...] = ()
     layout: Layout = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -78,6 +87,7 @@ class Generation:
                 "accepted_by": self.accepted_by,
                 "changes": self.changes and self.changes.to_facts(),
                 "unreadable": self.unreadable,
+                "alarms": [alarm.value for alarm in self.alarms],
             }
         )
 
@@ -104,6 +114,7 @@ class Generation:
                 accepted_by=str(facts.get("accepted_by", "")),
                 changes=Changes.from_facts(facts["changes"]) if facts.get("changes") else None,
                 unreadable=int(facts.get("unreadable", 0)),
+                alarms=tuple(map(Alarm, facts.get("alarms", ()))),
             )
         except (ValueError, KeyError, TypeError):
             raise BadGeneration("the stored facts of a generation cannot be read") from None

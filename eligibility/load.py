@@ -26,7 +26,7 @@ from eligibility.buckets import Layout
 from eligibility.comparison import Changes, Choose, compare
 from eligibility.csv_source import CsvSource
 from eligibility.fill import fill, verify
-from eligibility.generation import BadGeneration, Generation, Phase
+from eligibility.generation import Alarm, BadGeneration, Generation, Phase
 from eligibility.generations import Generations
 from eligibility.lease import LeaseLost, LeaseTaken, load_lease
 from eligibility.load_errors import LoadError, LoadFailed, LoadRefused
@@ -181,7 +181,7 @@ class _Loading:
                 "could be told anything out of it. Nothing was loaded: load a newer export, or say "
                 "with --as-of when this one was true."
             )
-        self._accepted = False
+        self._accepted: set[Alarm] = set()
         self._freed: list[int] = []
 
     async def run(
@@ -203,7 +203,13 @@ class _Loading:
             self._progress(Stage.SAVING, 0, None)
             await save(self._cache)
             by = self._options.accepted_by if self._accepted else ""
-            whole = replace(whole, changes=changes, accepted=self._accepted, accepted_by=by)
+            whole = replace(
+                whole,
+                changes=changes,
+                accepted=bool(self._accepted),
+                accepted_by=by,
+                alarms=tuple(sorted(self._accepted)),
+            )
             if catch_up is not None:  # a country's save takes a while
                 await catch_up(whole)
             ready = await self._generations.mark_ready(lease, whole)
@@ -302,7 +308,7 @@ class _Loading:
                 "(max_shrink_share), so nothing was loaded; if that is right, load it with "
                 "--accept."
             )
-        self._accepted = True
+        self._accepted.add(Alarm.FEWER_PEOPLE)
 
     async def _compared(self, whole: Generation, choose: Choose) -> Changes | None:
         """What the new generation changes. Raises LoadRefused if too much, and not accepted."""
@@ -324,5 +330,5 @@ class _Loading:
                 "nothing was loaded; if it is right, load it with --accept."
                 + (f" Generation {freed} was freed to make room." if freed else "")
             )
-        self._accepted = True
+        self._accepted.add(Alarm.MORE_CHANGES)
         return changes

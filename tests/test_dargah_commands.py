@@ -378,5 +378,7 @@ def test_a_file_cut_short_replaces_nobody(tmp_path: Path, environment: dict[str,
     listed = dargah("generations", environment=environment).stdout.splitlines()
     assert listed[2].endswith("<- answers")
     assert "Against generation 1, " in listed[3]
-    assert re.search(r"^ +Accepted.*: far fewer people", listed[4])
+    assert re.search(
+        r"^ +Accepted.*: far fewer people and far more changes than are usual", listed[4]
+    )
     assert len(listed) == 5

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from eligibility.buckets import TWELVE, WHOLE, Layout
 from eligibility.comparison import STRETCHES, Changes, compare
-from eligibility.generation import Generation, Phase
+from eligibility.generation import Alarm, Generation, Phase
 from eligibility.generations import INVENTORY_KEY, Generations
 from eligibility.load import Loaded, LoadOptions, load
 from eligibility.load_errors import LoadFailed, LoadRefused
@@ -68,6 +68,7 @@ def test_far_more_changes(server: RunningRedis) -> None:
         kept = await generations.current()
         assert kept is not None
         assert (kept.accepted, kept.accepted_by) == (True, "sara")
+        assert kept.alarms == (Alarm.MORE_CHANGES,)
         assert kept.changes == Changes(1, 220, True, ((C, N, 60), (C, F, 30), (F, C, 20)))
         assert (await verdict_on(link, national(1))).outcome is N
 
@@ -293,5 +294,6 @@ def test_facts_written_before() -> None:
     day = datetime.combine(date(2026, 1, 1), datetime.min.time(), UTC)
     plain = Generation(1, "t", 10, 10, 5, 0, 0, day, day, "x.csv", "00", Phase.READY)
     full = replace(plain, changes=Changes(1, 9, False, ((C, F, 2),)), accepted_by="sara")
+    full = replace(full, alarms=tuple(Alarm))
     assert Generation.from_json(full.to_json().encode()) == full
     assert Generation.from_json(plain.to_json().encode()) == plain

@@ -4,6 +4,7 @@ import gzip
 
 import pytest
 
+from eligibility.generation import Alarm
 from eligibility.generations import Generations
 from eligibility.load import LoadOptions
 from eligibility.load_errors import LoadRefused
@@ -65,6 +66,11 @@ def test_far_fewer_people(server: RunningRedis) -> None:
         accepted = (await load_text(link, fewer, LoadOptions(accept=True, as_of=NOW)))[0]
         assert [one.accepted for one in await generations.known()] == [False, True]
         assert accepted.generation.accepted
+        assert accepted.generation.alarms == (Alarm.FEWER_PEOPLE,)
+        both = LoadOptions(accept=True, as_of=NOW, max_changed_share=0.05)
+        loaded = (await load_text(link, csv_of(covered(20, first=500)), both))[0]
+        assert loaded.generation.alarms == (Alarm.FEWER_PEOPLE, Alarm.MORE_CHANGES)
+        await load_text(link, fewer)
         # Ten of a hundred may be gone, from a hundred people as from ten or one.
         assert not (await load_text(link, csv_of(covered(81))))[0].generation.accepted
         for share, number in ((0.29, 71), (0.5, 36), (1.0, 1), (0.1, 1)):

@@ -43,5 +43,9 @@ async def _list(settings: Settings) -> int:
             print(f"{'':>12}{changed(g.changes)}")
         if g.accepted:
             by = f" by {g.accepted_by}" if g.accepted_by else ""
-            print(f"{'':>12}Accepted{by}: far fewer people, or far more changes, than are usual")
+            what = " and ".join(f"far {alarm}" for alarm in g.alarms)
+            what = (
+                what or "far fewer people, or far more changes,"
+            )  # facts of before they were told
+            print(f"{'':>12}Accepted{by}: {what} than are usual")
     return 0
