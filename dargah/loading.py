@@ -77,6 +77,12 @@ def summary(loaded: Loaded) -> str:
             "answers; of equally new ones the last)"
         )
     line += f"; see {loaded.rejects}." if loaded.rejects else "."
+    before = loaded.before
+    if before and generation.as_of < before.as_of:
+        line += (
+            f"\nIt is older than generation {before.number}, which answered until now as of "
+            f"{before.as_of:%Y-%m-%d %H:%M} UTC; if that is not meant, `dargah rollback`."
+        )
     if generation.changes:
         line += f"\n{changed(generation.changes)}."
     if loaded.freed:

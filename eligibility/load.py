@@ -85,12 +85,13 @@ class LoadOptions:
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A load that succeeded. `rejects` is None where every row was loaded; `freed` are the
-    generations that were freed to make room."""
+    generations that were freed to make room; `before` is what answered until then."""
 
     generation: Generation
     rows: int
     rejects: Path | None
     freed: tuple[int, ...] = ()
+    before: Generation | None = None
 
 
 def _at_random(total: int, wanted: int) -> Sequence[int]:
@@ -212,6 +213,7 @@ class _Loading:
             )
             if catch_up is not None:  # a country's save takes a while
                 await catch_up(whole)
+            before = await self._generations.current()
             ready = await self._generations.mark_ready(lease, whole)
         except (LoadError, *_FAULTS, OSError, asyncio.CancelledError):
             await self._clear_away(lease, number)
@@ -223,7 +225,8 @@ class _Loading:
         with suppress(*_FAULTS):
             await self._generations.free_leftovers(lease)
         listed = self._rejects.rejected + self._rejects.superseded
-        return Loaded(ready, rows, self._rejects.path if listed else None, tuple(self._freed))
+        path = self._rejects.path if listed else None
+        return Loaded(ready, rows, path, tuple(self._freed), before)
 
     async def _clear_away(self, lease: str, number: int) -> None:
         """Free what a load that failed has left; its facts at least, so that no list has it."""

@@ -3,10 +3,11 @@
 import argparse
 import asyncio
 import os
+from datetime import timedelta
 
 from config.settings import Settings, read_settings
 from dargah.failures import Failure
-from dargah.wiring import required_folder, stores_of
+from dargah.wiring import clock, freshness_of, required_folder, stores_of
 from eligibility.generations import Generations, NoRollback
 
 
@@ -26,8 +27,15 @@ async def _roll_back(settings: Settings) -> int:
             generation = await Generations(stores.cache, stores.state).roll_back()
         except NoRollback as error:
             raise Failure(str(error)) from None
+    usable_for = freshness_of(settings).usable_for
     print(
         f"Generation {generation.number} answers again: {generation.people:,} people "
         f"as of {generation.as_of:%Y-%m-%d %H:%M} UTC. Running gateways follow within a second."
     )
+    if clock() - generation.as_of > usable_for:
+        print(
+            f"That is more than {usable_for / timedelta(days=1):g} days ago "
+            "(eligibility.usable_for): people whose facts are no newer are told CANNOT_CHECK. Load "
+            "a newer export."
+        )
     return 0
