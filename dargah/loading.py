@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from config.settings import Settings
+from dargah.counted import counted
 from dargah.failures import Failure
 from dargah.load_progress import load_progress
 from dargah.wiring import clock, place_of, stores_of
@@ -61,20 +62,22 @@ def summary(loaded: Loaded) -> str:
     """What was loaded, what that changed and what was freed, in a line or some."""
     generation = loaded.generation
     line = (
-        f"Generation {generation.number} answers: {generation.people:,} people from "
-        f"{loaded.rows:,} rows, as of {generation.as_of:%Y-%m-%d %H:%M} UTC"
+        f"Generation {generation.number} answers: "
+        f"{counted(generation.people, 'person', 'people')} from "
+        f"{counted(loaded.rows, 'row', 'rows')}, as of {generation.as_of:%Y-%m-%d %H:%M} UTC"
     )
     if generation.rejected:
         line += f"; {generation.rejected:,} rejected"
     if generation.unreadable:
         line += (
-            f", which leaves {generation.unreadable:,} people of whom it cannot be told "
-            "(CANNOT_CHECK) until a row that can be read, a change or the registry says more"
+            f", which leaves {counted(generation.unreadable, 'person', 'people')} of whom it "
+            "cannot be told (CANNOT_CHECK) until a row that can be read, a change or the "
+            "registry says more"
         )
     if generation.duplicates:
         line += (
-            f"; {generation.duplicates:,} duplicates left out (of each person the newest row "
-            "answers; of equally new ones the last)"
+            f"; {counted(generation.duplicates, 'duplicate', 'duplicates')} left out (of each "
+            "person the newest row answers; of equally new ones the last)"
         )
     line += f"; see {loaded.rejects}." if loaded.rejects else "."
     before = loaded.before

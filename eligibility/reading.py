@@ -56,7 +56,7 @@ class Reading:
         if self._reader is None:
             raise _no_header(name)
         if not self.rows:
-            raise LoadRefused(f"{name} has a header and no people.")
+            raise LoadRefused(f"{name} has a header and no people; nothing was loaded.")
         if self._rejects.rejected > self._max_share * self.rows:
             raise self._too_many()
         if self._rejects.rejected == self.rows:
@@ -135,10 +135,10 @@ class Reading:
     def _too_many(self) -> LoadRefused:
         rejected, rows = self._rejects.rejected, self.rows
         reasons = ", ".join(
-            f"{reason} ({count})" for reason, count in self._rejects.reasons.most_common(3)
+            f"{reason} ({count:,})" for reason, count in self._rejects.reasons.most_common(3)
         )
         return LoadRefused(
-            f"{self._source.path}: {rejected} of the {rows} rows read are rejected, and "
+            f"{self._source.path}: {rejected:,} of the {rows:,} rows read are rejected, and "
             f"{self._max_share:.2%} are allowed (max_reject_share): {reasons}. "
             f"Nothing was loaded; {self._rejects.path.name} names each row: mend the export and "
             "load it again."

@@ -234,7 +234,7 @@ def test_json_lines_are_read_as_rows_are(server: RunningRedis, tmp_path: Path) -
         ]
         given = json.dumps(good | {"status": "inactive", "updated_at": "2021-01-01"})
         piped = dargah("apply", "-", environment=environment, given=given)
-        assert "1 changes: 0 applied, 1 older" in piped.stdout, piped.stderr
+        assert "1 change: 0 applied, 1 older" in piped.stdout, piped.stderr
         assert not list((tmp_path / "data" / "spool").iterdir())
 
 
@@ -244,5 +244,5 @@ def test_a_file_is_left_to_the_gateways(server: RunningRedis, tmp_path: Path) ->
         file = tmp_path / "changes.jsonl"
         file.write_text(json.dumps(change(SOMEBODY, "active")) + "\n")
         done = gateway.run("apply", "--no-wait", str(file))
-        assert done.stdout == "1 changes are in the stream.\n", done.stderr
+        assert done.stdout == "1 change is in the stream.\n", done.stderr
         until(lambda: "COVERED" in gateway.run("lookup", SOMEBODY).stdout)

@@ -103,7 +103,7 @@ def one_by_one(content: bytes, *, pad: bool = False) -> Told:
             refused += "nothing was loaded: fetch the whole file and load it."
             rejected.pop()
         elif not count:
-            refused = "/people.csv has a header and no people."
+            refused = "/people.csv has a header and no people; nothing was loaded."
         elif not loaded:
             refused = "/people.csv has no row that can be loaded; see people.rejects.csv."
     return people, rejected, refused, count

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from config.settings import Settings, read_settings
 from dargah.applying import Applied, Told, apply_file
+from dargah.counted import counted
 from dargah.failures import Failure
 from dargah.wiring import required_folder
 
@@ -50,13 +51,14 @@ def _summary(applied: Applied, *, waited: bool) -> str:
     if waited:
         counts = applied.counts
         line = (
-            f"{applied.appended:,} changes: {counts['written']:,} applied, {counts['older']:,} "
-            f"older than what is known, {counts['same']:,} known already, {counts['bad']:,} bad"
+            f"{counted(applied.appended, 'change', 'changes')}: {counts['written']:,} applied, "
+            f"{counts['older']:,} older than what is known, {counts['same']:,} known already, "
+            f"{counts['bad']:,} bad"
         )
         if counts["unreadable"]:
             line += f", {counts['unreadable']:,} on records that only a load can replace"
     else:
-        line = f"{applied.appended:,} changes are in the stream"
+        line = f"{counted(applied.appended, 'change is', 'changes are')} in the stream"
     if applied.rejected:
         line += f"; {applied.rejected:,} rejected, see {applied.rejects}"
     return line + "."

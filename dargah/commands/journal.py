@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from config.settings import Settings, read_settings
+from dargah.counted import counted
 from dargah.failures import Failure
 from dargah.journal_of_settings import database_of, keys_folder, keys_of
 from dargah.wiring import clock, required_folder, stores_of
@@ -63,7 +64,8 @@ async def _status(settings: Settings) -> int:
         kept = await table.count()
     async with stores_of(settings) as stores:
         waiting = int(await stores.state.send("XLEN", STREAM))
-    print(f"{kept:,} answers in {table.database.name}; {waiting:,} wait in Redis.")
+    waits = counted(waiting, "waits", "wait")
+    print(f"{counted(kept, 'answer', 'answers')} in {table.database.name}; {waits} in Redis.")
     return 0
 
 
@@ -71,9 +73,13 @@ async def _keys(settings: Settings) -> int:
     keys = keys_of(settings)
     async with _journal(settings) as table:
         counts = await table.keys()
+
+    def of(number: int) -> str:
+        return f"{number:>12,} {'answer ' if number == 1 else 'answers'}"
+
     for key in keys.known:
         use = "in use" if key is keys.current else ""
-        print(f"{key.id}  {counts.pop(key.id, 0):>12,} answers  {key.name}  {use}".rstrip())
+        print(f"{key.id}  {of(counts.pop(key.id, 0))}  {key.name}  {use}".rstrip())
     for id_, number in sorted(counts.items()):
-        print(f"{id_}  {number:>12,} answers  its file is not in {keys_folder(settings)}")
+        print(f"{id_}  {of(number)}  its file is not in {keys_folder(settings)}")
     return 0

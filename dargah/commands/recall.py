@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from config.settings import Settings, read_settings
 from dargah.correcting import send
+from dargah.counted import counted
 from dargah.dialogue_of_settings import building, own_version
 from dargah.failures import Failure
 from dargah.loading import PATIENCE
@@ -105,7 +106,8 @@ async def _send(settings: Settings, generation: int | None) -> int:
     async with stores_of(settings, timeout=PATIENCE) as stores:
         with _bar("sent") as progress:
             done = await send(settings, stores, generation, progress=progress)
-    print(f"{done:,} corrections are on their way; running gateways send them as SMS.")
+    corrections = counted(done, "correction is", "corrections are")
+    print(f"{corrections} on the way; running gateways send them as SMS.")
     return 0
 
 
@@ -113,21 +115,23 @@ def _print(found: Prepared, *, dry_run: bool) -> None:
     tally, current = found.tally, found.generation
     wrong = sum(tally.wrong.values())
     print(
-        f"{tally.looked_at:,} answers compared with generation {current.number} "
-        f"(as of {current.as_of:%Y-%m-%d %H:%M} UTC): {tally.right:,} hold, {wrong:,} were wrong."
+        f"{counted(tally.looked_at, 'answer', 'answers')} compared with generation "
+        f"{current.number} (as of {current.as_of:%Y-%m-%d %H:%M} UTC): "
+        f"{counted(tally.right, 'holds', 'hold')}, {counted(wrong, 'was', 'were')} wrong."
     )
     if tally.changed_since:
         print(
-            f"{tally.changed_since:,} differ, but the registry changed the record after the "
-            "answer; --changed counts them as wrong."
+            f"{counted(tally.changed_since, 'differs', 'differ')}, but the registry changed "
+            "the record after the answer; --changed counts them as wrong."
         )
     if tally.by_registry:
         print(
-            f"{tally.by_registry:,} differ, but the registry itself said so after that export; "
-            "nothing is said against it."
+            f"{counted(tally.by_registry, 'differs', 'differ')}, but the registry itself "
+            "said so after that export; nothing is said against it."
         )
     if tally.without_key:
-        print(f"{tally.without_key:,} are under keys that are not here; see `dargah journal keys`.")
+        under = counted(tally.without_key, "is under a key that is", "are under keys that are")
+        print(f"{under} not here; see `dargah journal keys`.")
     if not wrong:
         return
     print("told               right                   answers")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from config.reading import Secret
 from config.settings import Settings, read_settings
+from dargah.counted import counted
 from dargah.failures import Failure
 from dargah.registry_of_settings import complaint, database_of, registry_of, table_of
 from dargah.wiring import clock, required_folder
@@ -66,7 +67,9 @@ async def _fill(settings: Settings, file: str) -> int:
         raise Failure(f"{error}.") from None
     finally:
         await database.close()
-    print(f"{filled.people:,} people are in {database.name}; {filled.rejected:,} rows rejected.")
+    people = counted(filled.people, "person is", "people are")
+    rejected = counted(filled.rejected, "row", "rows")
+    print(f"{people} in {database.name}; {rejected} rejected.")
     if unset:
         print(f'It is asked with `url = "{OWN}"` under [registry] in the settings.')
     return 0

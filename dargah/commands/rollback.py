@@ -6,6 +6,7 @@ import os
 from datetime import timedelta
 
 from config.settings import Settings, read_settings
+from dargah.counted import counted
 from dargah.failures import Failure
 from dargah.wiring import clock, freshness_of, required_folder, stores_of
 from eligibility.generations import Generations, NoRollback
@@ -29,8 +30,9 @@ async def _roll_back(settings: Settings) -> int:
             raise Failure(str(error)) from None
     usable_for = freshness_of(settings).usable_for
     print(
-        f"Generation {generation.number} answers again: {generation.people:,} people "
-        f"as of {generation.as_of:%Y-%m-%d %H:%M} UTC. Running gateways follow within a second."
+        f"Generation {generation.number} answers again: "
+        f"{counted(generation.people, 'person', 'people')} as of "
+        f"{generation.as_of:%Y-%m-%d %H:%M} UTC. Running gateways follow within a second."
     )
     if clock() - generation.as_of > usable_for:
         print(
