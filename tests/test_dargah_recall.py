@@ -212,7 +212,7 @@ def test_who_was_told_something_wrong_is_told_what_is_right(tmp_path: Path) -> N
             table = [row.split() for row in found.splitlines()]
             assert ["NOT_COVERED", "COVERED", "4"] in table
             assert ["NOT_COVERED", "NOT_FOUND", "1"] in table
-            assert "1 differ, but the registry changed the record" in found
+            assert "1 differs, but the registry changed the record" in found
             assert "by SMS 4, through their own system 1" in found
 
             before = at.operator.network.counts["submitted"]

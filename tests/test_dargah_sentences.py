@@ -117,7 +117,7 @@ def test_why_an_id_is_none(tmp_path: Path, environment: dict[str, str]) -> None:
     people = tmp_path / "people.csv"
     people.write_text(HEADER + ROW.replace("0012345679", "1234567891") + ROW + ROW)
     loaded = dargah("load", str(people), environment=environment)
-    assert "1 duplicates left out (of each person the newest row answers; of equ" in loaded.stdout
+    assert "1 duplicate left out (of each person the newest row answers; of equ" in loaded.stdout
     asked = f"0012345679\n\n{'x' * 600}\n0012345670\n12345679\n123\n"
     found = dargah("lookup", "--json", "-", "12", environment=environment, given=asked)
     lines = [json.loads(line) for line in found.stdout.splitlines()]

@@ -107,7 +107,7 @@ async def _send(settings: Settings, generation: int | None) -> int:
         with _bar("sent") as progress:
             done = await send(settings, stores, generation, progress=progress)
     corrections = counted(done, "correction is", "corrections are")
-    print(f"{corrections} on the way; running gateways send them as SMS.")
+    print(f"{corrections} on their way; running gateways send them as SMS.")
     return 0
 
 
