@@ -233,7 +233,7 @@ def test_who_was_told_something_wrong_is_told_what_is_right(tmp_path: Path) -> N
             # Nobody is told twice, and who was told what is right has no wrong answer any more.
             assert (await at.said("recall", "--send")).startswith("0 corrections")
             once_more = await at.said("recall", "--generation", "1")
-            assert "6 hold, 1 were wrong" in once_more
+            assert "6 hold, 1 was wrong" in once_more
             assert await at.sample("dargah_journal_lost_total") == 0
             assert (await asyncio.to_thread(components, at.gateway))[1]["journal"] == "ok"
 
